@@ -116,7 +116,9 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
     uri = files.join(folder, layout.MANIFEST)
     if not files.exists(uri):
         files.need_folder(folder, str(output))
-        raise CallError(f"{output}: no {layout.MANIFEST}, so it is not a finished run; run gritmill pack")
+        from pipeline.pack.manifest import not_finished  # a message, nothing that is checked
+
+        raise CallError(not_finished(output))
     try:
         data = files.read_bytes(uri)
         if not is_intact(data):

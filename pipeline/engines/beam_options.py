@@ -2,14 +2,26 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    FlinkRunnerOptions,
+    GoogleCloudOptions,
+    JobServerOptions,
+    PipelineOptions,
+    PortableOptions,
+    PrismRunnerOptions,
+    SparkRunnerOptions,
+    StandardOptions,
+    WorkerOptions,
+)
 from apache_beam.runners.runner import create_runner
 
 from pipeline.faults import CallError, first_line
+from transforms.wording import closest
 
 _CONFIGURED_BY = {
     "--s3_": "AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID or another variable of AWS",
@@ -19,27 +31,88 @@ _CONFIGURED_BY = {
 }
 """Options of Beam's own file systems, which gritmill does not use, and what takes their place."""
 
+_RUNNERS: dict[type[PipelineOptions], str] = {
+    FlinkRunnerOptions: "FlinkRunner",
+    SparkRunnerOptions: "SparkRunner",
+    PrismRunnerOptions: "PrismRunner",
+    GoogleCloudOptions: "DataflowRunner",
+    WorkerOptions: "DataflowRunner",
+    PortableOptions: "FlinkRunner, SparkRunner or PortableRunner",
+    JobServerOptions: "FlinkRunner or SparkRunner",
+}
+"""The engines that read a class of options."""
+
+_ALSO_LOCAL = (
+    "--job_name",
+    "--default_sdk_harness_log_level",
+    "--sdk_harness_log_level_overrides",
+    "--max_cache_memory_usage_mb",
+    "--element_processing_timeout_minutes",
+)
+"""Options of these classes that local workers read, too, or that harm nobody there."""
+
+_OF_FLINK_SERVER = (
+    "allow_non_restored_state attached_mode auto_balance_write_files_sharding_enabled auto_watermark_interval"
+    " checkpoint_timeout_millis checkpointing_interval checkpointing_mode disable_metrics enable_heap_dumps"
+    " enable_stable_input_drain environment_expiration_millis execution_mode_for_batch execution_retry_delay"
+    " externalized_checkpoints_enabled fail_on_checkpointing_errors faster_copy file_input_split_max_size_m_b"
+    " finish_bundle_before_checkpointing flink_conf_dir force_unaligned_checkpoint_enabled job_check_interval_in_secs"
+    " latency_tracking_interval load_balance_bundles max_bundle_size max_bundle_time_mills"
+    " min_pause_between_checkpoints num_concurrent_checkpoints number_of_execution_retries object_reuse"
+    " operator_chaining re_iterable_group_by_key_result report_checkpoint_duration"
+    " retain_externalized_checkpoints_on_cancellation savepoint_path shutdown_sources_after_idle_ms state_backend"
+    " state_backend_factory state_backend_storage_path unaligned_checkpoint_enabled use_data_stream_for_batch"
+)
+_OF_SPARK_SERVER = (
+    "bundle_size cache_disabled checkpoint_dir enable_heap_dumps enable_spark_metric_sinks"
+    " environment_expiration_millis load_balance_bundles storage_level"
+)
+"""What the job servers of Beam 2.62 say that they read, beside the options that Beam knows in Python."""
+
 
 def parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:
     """Parses the Beam options after `--`.
 
     Raises:
-      CallError: an option has an invalid value, or the local engine does not know it. Other engines may have more
-        options, which they get from a job server. Or it is one of Beam's file systems.
+      CallError: an option has an invalid value, or the engine does not know it, or it is one of Beam's file systems.
+        Options for a job server that runs already are not looked up: `refuse_unknown` does it when the server is asked.
     """
     for argument in arguments:
         if cure := next((cure for start, cure in _CONFIGURED_BY.items() if argument.startswith(start)), ""):
             raise CallError(f"{argument.partition('=')[0]}: gritmill does not read files through Beam; set {cure}")
-    known, unknown = _Parser.from_beam().parse_known_args(list(arguments))
-    if unknown and _names_local(known.runner):
-        raise CallError(f"{unknown[0]}: no such Beam option")
-    beam_options = PipelineOptions(list(arguments))
-    if not _names_local(known.runner):
-        try:
-            create_runner(known.runner)
-        except (ValueError, ImportError) as error:
-            raise CallError(f"--runner: {first_line(error)}") from error
-    return beam_options
+    known, _ = _Parser.from_beam().parse_known_args(list(arguments))
+    if _names_local(known.runner):
+        _refuse_engine_options(arguments)
+        refuse_unknown(arguments)
+        return PipelineOptions(list(arguments))
+    try:
+        create_runner(known.runner)  # imports the engine, with options of its own
+    except (ValueError, ImportError) as error:
+        raise CallError(f"--runner: {first_line(error)}") from error
+    if known.job_endpoint in (None, "", "embed"):
+        servers = {"flink": _OF_FLINK_SERVER, "spark": _OF_SPARK_SERVER}
+        cure = "; if a newer job server reads it, start that server and name it with --job_endpoint"
+        others = servers.get(_short(known.runner), "").split()
+        refuse_unknown(arguments, others, cure if others else "")
+    return PipelineOptions(list(arguments))
+
+
+def refuse_unknown(arguments: Sequence[str], others: Collection[str] = (), cure: str = "") -> None:
+    """Refuses an option that nobody reads.
+
+    others: names, without dashes, that the engine knows beside those of Beam in Python. cure: the end of the message,
+    if no known name is similar.
+
+    Raises:
+      CallError: there is one.
+    """
+    parser = _Parser.from_beam()
+    for name in others:
+        with suppress(argparse.ArgumentError):  # Beam knows it, too
+            parser.add_argument(f"--{name}", nargs="?")
+    if unknown := parser.parse_known_args(list(arguments))[1]:
+        name = closest(unknown[0].partition("=")[0].lstrip("-"), (flag.lstrip("-") for flag in parser.flags()), 0.8)
+        raise CallError(f"{unknown[0]}: no such Beam option{f'; did you mean --{name}?' if name else cure}")
 
 
 def is_local(beam_options: PipelineOptions) -> bool:
@@ -49,7 +122,12 @@ def is_local(beam_options: PipelineOptions) -> bool:
 
 def _names_local(runner: str | None) -> bool:
     """DirectRunner means Beam's in-process engine here. Under this name, Beam 2.77 tries to download another engine."""
-    return (runner or "direct").rpartition(".")[2].lower().removesuffix("runner") in ("direct", "fnapi")
+    return _short(runner or "direct") in ("direct", "fnapi")
+
+
+def _short(runner: str) -> str:
+    """`flink` for `FlinkRunner`."""
+    return runner.rpartition(".")[2].lower().removesuffix("runner")
 
 
 def is_in_processes(beam_options: PipelineOptions) -> bool:
@@ -67,16 +145,32 @@ def local_worker_count(beam_options: PipelineOptions) -> int:
     return int(direct.direct_num_workers) or os.cpu_count() or 1
 
 
+def _refuse_engine_options(arguments: Sequence[str]) -> None:
+    """Refuses what the local engine would ignore: a call without `--runner` that means an engine on other machines."""
+    given = [flag for flag in (word.partition("=")[0] for word in arguments) if flag not in _ALSO_LOCAL]
+    for options, runner in _RUNNERS.items():
+        flags = _Parser.of(options).flags()
+        if found := next((flag for flag in given if flag in flags), ""):
+            raise CallError(f"{found}: the local engine does not read it; give --runner={runner}, or leave it out")
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser of all options that Beam knows. It raises CallError instead of printing hundreds of lines of usage."""
 
     @classmethod
     def from_beam(cls) -> "_Parser":
+        return cls.of(*dict.fromkeys(_subclasses(PipelineOptions)))
+
+    @classmethod
+    def of(cls, *classes: type[PipelineOptions]) -> "_Parser":
         parser = cls(add_help=False, allow_abbrev=False)
-        for options in dict.fromkeys(_subclasses(PipelineOptions)):
+        for options in classes:
             with suppress(argparse.ArgumentError):  # two classes may define the same option
                 options._add_argparse_args(parser)  # type: ignore[attr-defined]
         return parser
+
+    def flags(self) -> list[str]:
+        return list(self._option_string_actions)
 
     def error(self, message: str) -> NoReturn:
         raise CallError(f"Beam options: {message}")

@@ -14,7 +14,7 @@ from pipeline.engines.claim import Tell
 from pipeline.engines.flink_rest import NoAnswer, ask, cancel_flink_job, newest_failure
 from pipeline.engines.remote import RemoteEngine
 from pipeline.engines.worker_environment import WORKER
-from pipeline.faults import CallError, EnvironmentFault, RunFault
+from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
 
 _AGAIN = "run the same command to resume"
 _LOOK_SECONDS = 5.0
@@ -28,6 +28,7 @@ _REFUSED_BY_WORKER = re.compile(r"EnvironmentFault: (worker on .*)")  # of `engi
 _NO_SLOTS = re.compile(r"NoResourceAvailableException|Could not acquire the minimum required resources|Slot request")
 _NO_SERVER = re.compile(r"Service failed to start up with error (-?\d+)")
 _NO_MASTER = re.compile(r"stopped SparkContext|All masters are unresponsive")
+_CLUSTERS = {"Flink": "--flink_master=HOST:PORT", "Spark": "--spark_master_url=spark://HOST:PORT"}
 _SPARK_HOST = re.compile(r"\((?P<host>[\w.:-]+) executor \w+\)")
 
 
@@ -62,6 +63,9 @@ def explain(error: Exception, engine: RemoteEngine) -> RunFault | None:
         return EnvironmentFault(f"{engine.place}: {why}; start what is missing, then {_AGAIN}")
     if _REFUSED.search(text):
         return _refused(where, engine)
+    if not engine.address and (cluster := _CLUSTERS.get(engine.name)):
+        inside = f"{engine.name} inside Beam's job server failed ({first_line(error)})"
+        return EnvironmentFault(f"{inside}; give {cluster} to run on a cluster")
     return None
 
 

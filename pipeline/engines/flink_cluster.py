@@ -71,19 +71,21 @@ def _host(path: str) -> str:
 
 
 def _check_version(given: GivenOptions, version: str) -> None:
-    """The job server must be made for the cluster's minor version. A jar that the user names is not looked into."""
+    """The job server must be made for the cluster's minor version. A jar that the user names is not looked into, and a
+    job server of the user's own has its version already."""
     minor = ".".join(version.split(".")[:2])
     published = FlinkRunnerOptions.PUBLISHED_FLINK_VERSIONS
-    if given.job_endpoint or given.flink.flink_job_server_jar:
+    if given.job_endpoint:
         return
     cluster = f"Flink at {given.rest_address} has version {version}"
-    if minor not in published:
+    if minor not in published and not given.flink.flink_job_server_jar:
         has = f"Beam {beam_version.__version__} has job servers for {listed(published)}"
         raise CallError(f"{cluster}; {has}: use one of these, or name a jar with --flink_job_server_jar")
     if given.has("flink_version") and given.flink.flink_version != minor:
-        cure = f"give --flink_version={minor}, or leave it out"
+        cure = f"give --flink_version={minor}, or leave it out" if minor in published else "leave the option out"
         raise CallError(f"--flink_version={given.flink.flink_version}: {cluster}; {cure}")
-    given.default("flink_version", minor)
+    if not given.flink.flink_job_server_jar:
+        given.default("flink_version", minor)
 
 
 def _check_batch(given: GivenOptions, config: dict[str, str]) -> None:

@@ -57,6 +57,11 @@ class GivenOptions:
             return _LOCAL_SPARK.fullmatch(self.spark.spark_master_url) is not None
         return not self.rest_address if self.runner == "flink" else self.runner in ("portable", "prism")
 
+    @property
+    def needs_jar(self) -> bool:
+        """Whether Beam starts a job server in Java, or sends it to the engine."""
+        return not self.job_endpoint and self.runner in ("flink", "spark")
+
     def has(self, name: str) -> bool:
         """Whether the user gave the option, or it has another value than Beam's default."""
         return name in self._values or any(word.partition("=")[0] == f"--{name}" for word in self.arguments)

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 import grpc
 from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
+from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
+from apache_beam.runners.portability.spark_runner import SparkJarJobServer
 
 from pipeline.engines import flink_cluster
 from pipeline.engines.addresses import TIMEOUT_SECONDS, host_of, open_address
-from pipeline.engines.beam_options import is_local, parse_beam_options
+from pipeline.engines.beam_options import is_local, parse_beam_options, refuse_unknown
 from pipeline.engines.given_options import GivenOptions
 from pipeline.engines.worker_environment import complete_dataflow, complete_environment, worker_command
-from pipeline.faults import CallError
+from pipeline.faults import CallError, first_line
 from transforms.wording import counted
 
 _FLINK, _SPARK, _DATAFLOW = "Flink", "Spark", "Dataflow"
@@ -103,6 +105,8 @@ def connect(arguments: Sequence[str], run_id: str, slots: bool = True) -> Remote
         complete_environment(given, kind in (_FLINK, _SPARK, _JOB_SERVER), hosts)
     if kind == _JOB_SERVICE:  # there, Beam's timeout of a request is also the deadline of the whole run
         given.default("job_server_timeout", str(_UNLIMITED_SECONDS))
+    if given.needs_jar:
+        _fetch_jar(given)
     portable = PipelineOptions(given.arguments).view_as(PortableOptions)
     environment = (portable.environment_type or "").upper()
     return RemoteEngine(
@@ -126,7 +130,12 @@ def _find(given: GivenOptions) -> tuple[str, str]:
         if given.portable.artifact_endpoint:
             open_address("--artifact_endpoint", given.portable.artifact_endpoint, "Beam's job server")
         return _ask_job_server(given), given.job_endpoint
+    if given.runner == "portable" and not given.portable.job_endpoint:
+        raise CallError(f"--runner={given.runner_name}: give the job server, --job_endpoint=HOST:PORT")
     if given.runner == "flink":
+        if not given.has("flink_master"):  # Beam would start a Flink of its own, inside the job server
+            cure = "give --flink_master=HOST:PORT, or [local] for a Flink on this machine that ends with the job"
+            raise CallError(f"--runner={given.runner_name}: no cluster; {cure}")
         return _FLINK, given.rest_address
     if given.runner == "spark":
         master = given.spark.spark_master_url
@@ -139,7 +148,7 @@ def _find(given: GivenOptions) -> tuple[str, str]:
 
 
 def _ask_job_server(given: GivenOptions) -> str:
-    """The kind of the engine behind a job server: it describes the options of its engine."""
+    """The kind of the engine behind a job server: it describes the options of its engine. Refuses all others."""
     with grpc.insecure_channel(given.job_endpoint, options=(("grpc.enable_http_proxy", 0),)) as channel:
         stub = beam_job_api_pb2_grpc.JobServiceStub(channel)
         request = beam_job_api_pb2.DescribePipelineOptionsRequest()
@@ -149,6 +158,7 @@ def _ask_job_server(given: GivenOptions) -> str:
             what = "what answers there is no job server of Beam"
             raise CallError(f"--job_endpoint={given.job_endpoint}: {what}") from error
     names = {option.name for option in described.options}
+    refuse_unknown(given.arguments, names, f", and Beam's job server at {given.job_endpoint} has none of this name")
     flink, spark = "flink_master" in names, "spark_master" in names
     if flink and spark:  # a jar with both
         flink = given.runner == "flink" or given.rest_address != ""
@@ -158,7 +168,7 @@ def _ask_job_server(given: GivenOptions) -> str:
 
 def _check_java(given: GivenOptions) -> None:
     """Looks for what Beam needs to start the job server of Flink or Spark on this machine."""
-    if given.job_endpoint or given.runner not in ("flink", "spark"):
+    if not given.needs_jar:
         return
     jar = given.flink.flink_job_server_jar if given.runner == "flink" else given.spark.spark_job_server_jar
     if jar and "://" not in jar and not os.path.isfile(jar):
@@ -168,3 +178,19 @@ def _check_java(given: GivenOptions) -> None:
     if not submits_jar and shutil.which(java) is None:
         cure = "install Java, give --job_server_java_launcher, or name a running job server with --job_endpoint"
         raise CallError(f"{java}: not found, and Beam's job server for {given.runner_name} needs it; {cure}")
+
+
+def _fetch_jar(given: GivenOptions) -> None:
+    """Fetches the job server as Beam does, unless the user names a file or Beam has kept it from an earlier job."""
+    options = PipelineOptions(given.arguments)
+    server = FlinkJarJobServer(options) if given.runner == "flink" else SparkJarJobServer(options)
+    url = str(server.path_to_jar())
+    try:
+        server.local_jar(url, given.servers.jar_cache_dir)
+    except (RuntimeError, OSError) as error:
+        cause = error.__context__ if isinstance(error, RuntimeError) else error  # Beam's own text names no option
+        reason = getattr(cause, "reason", cause)
+        why = getattr(reason, "strerror", None) or first_line(reason or error)
+        what = f"Beam's job server for {given.runner_name} cannot be fetched ({why})"
+        cure = f"fetch it where there is a network, and name the file with --{given.runner}_job_server_jar"
+        raise CallError(f"{url}: {what}; {cure}") from error

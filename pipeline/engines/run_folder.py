@@ -23,6 +23,7 @@ from pipeline.files.guards import guarded, unguarded
 from pipeline.files.holder import Holder, this_process
 from pipeline.files.lease import LeaseFile
 from pipeline.files.lock import hold
+from pipeline.files.publish import delete_unfinished
 from pipeline.files.run_log import record
 
 _LAST_SECONDS = 2.0
@@ -78,6 +79,7 @@ def _kept(own: Claim) -> Iterator[None]:
             raise EnvironmentFault(taken_over)
         if own.lease:
             _remove(own.folder, layout.HEARTBEATS, own.run_id)  # the job is done: nothing beats any more
+            delete_unfinished(own.folder)  # of workers that were killed during the call
     except BaseException as error:
         was_taken_over = isinstance(error, Exception) and _asks_true(own.is_taken_over)
         own.end()
@@ -192,9 +194,8 @@ def _refusal(folder: str, others: dict[int, LeaseFile], uri: str, beat: Beat) ->
     run_id = uri.split("/")[-2]
     newest = others[max(others)]
     lease = next((other for other in others.values() if other.run == run_id), newest)
-    began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(lease.time))
     who = "its driver" if files.name(uri) == f"{layout.DRIVER}.json" else "its worker"
     where = f"{who} on host {beat.process.host} (process {beat.process.pid}) was alive a moment ago"
-    job = f"job {lease.job} on {lease.engine} (gritmill {lease.command}, begun {began} on host {lease.driver.host})"
+    job = f"job {lease.job} on {lease.engine} ({lease.call})"
     cure = "wait until it has finished, or take the folder over with --take-over"
     return f"--output: {folder}: {job} uses this folder: {where}; {cure}"

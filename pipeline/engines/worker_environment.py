@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import sys
@@ -18,6 +19,9 @@ WORKER = "gritmill-worker"
 
 _INSTALLS = ("setup_file", "requirements_file", "extra_packages", "prebuild_sdk_container_engine")
 """Beam's options that can put gritmill into a container which starts without it."""
+
+_POOL = re.compile(r"(localhost|[\d.]+|\[[\da-f:]+\]):\d+")
+"""The address of a worker pool; with another host, it could be an image with a tag."""
 
 
 def complete_environment(given: GivenOptions, has_processes: bool, hosts: Sequence[str]) -> None:
@@ -45,8 +49,13 @@ def complete_environment(given: GivenOptions, has_processes: bool, hosts: Sequen
     elif not kind and has_processes and config.lstrip().startswith("{"):  # Beam would take it for an image
         given.default("environment_type", "PROCESS")
         _check_command("--environment_config", worker_command(portable), here)
+    elif not kind and _POOL.fullmatch(config):
+        raise CallError(f"--environment_config={config}: for a worker pool, add --environment_type=EXTERNAL")
     elif kind in ("", "DOCKER"):
-        image = config or portable.lookup_environment_option("docker_container_image")
+        no_image = config.lstrip().startswith(("{", "/", "./", "../", "~")) or (not kind and config == WORKER)
+        if no_image and has_processes:
+            worker_command(portable)  # refuses a bare path
+        image = "" if no_image else config or portable.lookup_environment_option("docker_container_image")
         if not image and not any(map(given.has, _INSTALLS)):
             ways = "PROCESS or EXTERNAL" if has_processes else "LOOPBACK (workers in this process) or EXTERNAL"
             cure = f"give --environment_type={ways}, or an image in --environment_config"
@@ -83,6 +92,9 @@ def worker_command(portable: PortableOptions) -> str:
 
 
 def _check_command(flag: str, command: str, here: bool) -> None:
+    if not os.path.isabs(command):  # an engine has another PATH and another working directory than the driver
+        cure = f'write {{"command": "{shutil.which(command) or f"/path/of/{WORKER}"}"}}'
+        raise CallError(f"{flag}: the worker command {command} is no full path; {cure}")
     if here and shutil.which(command) is None:
         why = "is not executable" if os.path.isfile(command) else "does not exist"
         cure = f'install gritmill there, or give --environment_config={{"command": "/path/of/{WORKER}"}}'

@@ -42,6 +42,12 @@ class LeaseFile:
     driver: Holder
     versions: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def call(self) -> str:
+        """The command, its start and its host, for messages."""
+        began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.time))
+        return f"gritmill {self.command}, begun {began} on host {self.driver.host}"
+
 
 @dataclass(frozen=True)
 class Lease:

@@ -15,6 +15,8 @@ from typing import ClassVar
 from pipeline import files
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files.guards import guarded
+from pipeline.files.holder import is_gone
+from pipeline.files.lease import leases
 from pipeline.files.publish import delete_unfinished
 from pipeline.files.typed import publish_typed, read_typed
 from pipeline.layout import HEARTBEAT, LOCK, TEMPORARY
@@ -74,9 +76,14 @@ def _flock(folder: str, patience: float) -> Iterator[None]:
     if os.path.isfile(folder):
         raise CallError(f"--output: {folder}: a file, not a folder")
     new = [path for path in (folder, *map(str, Path(folder).parents)) if not os.path.isdir(path)]  # innermost first
-    os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, LOCK)
-    descriptor = _acquire(path, time.monotonic() + patience)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        descriptor = _acquire(path, time.monotonic() + patience)
+    except OSError as error:
+        no_place = isinstance(error, FileNotFoundError | NotADirectoryError)  # as in /proc, or below a file
+        fault = CallError if no_place else EnvironmentFault
+        raise fault(f"--output: {folder}: {error.strerror}; name a folder that can be made and written") from error
     try:
         yield
     finally:
@@ -99,9 +106,33 @@ def _acquire(path: str, until: float) -> int:
         except BlockingIOError:
             if time.monotonic() >= until:
                 os.close(descriptor)
-                raise CallError(f"--output: {os.path.dirname(path)}: another run is using this folder") from None
+                raise CallError(_in_use(os.path.dirname(path))) from None
             time.sleep(_POLL_SECONDS)
         os.close(descriptor)  # else the previous run has just removed the file
+
+
+def user_of(folder: str) -> str:
+    """The command that uses a folder, as far as its lease or, on Linux, the lock says so; "" if it is not known.
+
+    A command that was killed on another machine may still be named.
+    """
+    with suppress(EnvironmentFault, OSError):
+        for lease in reversed(leases(folder).values()):
+            if lease.run and not is_gone(lease.driver):
+                return f"{lease.call} (process {lease.driver.pid})"
+    with suppress(OSError), open("/proc/locks", encoding="ascii") as lines:
+        status = os.stat(os.path.join(folder, LOCK))
+        place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+        for fields in map(str.split, lines):  # number, FLOCK, ADVISORY, WRITE, process, place, from, to
+            if fields[1] == "FLOCK" and fields[5] == place:
+                return f"process {fields[4]} on this machine"
+    return ""
+
+
+def _in_use(folder: str) -> str:
+    user = user_of(folder)
+    cure = "wait until it has finished, or end it (Ctrl-C, kill), then run the same command"
+    return f"--output: {folder}: another run is using this folder{user and f': {user}'}; {cure}"
 
 
 @contextmanager
@@ -181,7 +212,7 @@ def _wait_until_old(uri: str, folder: str, patience: float) -> None:
         if (now := read_typed(uri, Heartbeat)) != first:
             first, since = now, time.monotonic()
             if since - started > patience:
-                raise CallError(f"--output: {folder}: another run is using this folder")
+                raise CallError(_in_use(folder))
 
 
 def _appears(uri: str, heartbeat: Heartbeat) -> bool:

@@ -71,7 +71,8 @@ def delete_unfinished(folder: str) -> None:
             folders[:] = [inner for inner in folders if not os.path.exists(os.path.join(path, inner, LOCK))]
             for name in names:
                 if name.startswith((TEMPORARY, WORK_LIST)):
-                    os.remove(os.path.join(path, name))
+                    with suppress(FileNotFoundError):  # its writer lives, and has just removed it
+                        os.remove(os.path.join(path, name))
     elif not files.is_store(folder):
         files.delete(info.uri for info in files.list_folder(folder, "**") if TEMPORARY in files.name(info.uri))
 

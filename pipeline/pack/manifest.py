@@ -14,6 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, mode
 from pipeline import files, layout
 from pipeline.configuration import Configuration, belongs_to_pack
 from pipeline.faults import CallError, EnvironmentFault, RunFault
+from pipeline.files.lock import user_of
 from pipeline.files.typed import OpenModel, find_typed, first_fault, publish_typed
 from pipeline.pack.ledger import Examples, Ledger, RangeCount, unknown_columns
 from pipeline.pack.shard_stats import ShardStats, remove_shards
@@ -169,8 +170,18 @@ def need_manifest(run: str | PathLike[str]) -> Manifest:
     manifest = read_manifest(files.canonical(run))
     if manifest is None:
         files.need_folder(files.canonical(run), str(run))
-        raise CallError(f"{run}: no {layout.MANIFEST}, so it is not a finished run; run gritmill pack")
+        raise CallError(not_finished(run))
     return manifest
+
+
+def not_finished(run: str | PathLike[str]) -> str:
+    """What the user can do about a run without a manifest, for a message."""
+    folder, cure = files.canonical(run), "run gritmill pack"
+    if files.exists(files.join(folder, layout.DETECTIONS, layout.PLAN)):
+        user = user_of(folder)
+        first = f"wait for {user}, or " if user else ""
+        cure = f"{first}run its command again to resume; after ground alone, run gritmill pack"
+    return f"{run}: no {layout.MANIFEST}, so it is not a finished run; {cure}"
 
 
 def how_to_repack(run: str | PathLike[str]) -> str:

@@ -22,16 +22,69 @@ def test_the_local_engine_has_several_names(name: str) -> None:
 
 
 def test_other_engines_are_not_local_and_get_their_options() -> None:
-    options = parse_beam_options(["--runner=PortableRunner", "--job_endpoint=embed", "--an_option_of_the_server=3"])
+    options = parse_beam_options(["--runner=PortableRunner", "--job_endpoint=embed"])
     assert not is_local(options)
     assert local_worker_count(options) == 1
     assert options.get_all_options()["job_endpoint"] == "embed"
 
 
-@pytest.mark.parametrize("option", ["--no_such_option", "--no_such_option=3", "--direct_num_worker=2", "workers=2"])
+@pytest.mark.parametrize("option", ["--no_such_option", "--no_such_option=3", "workers=2"])
 def test_an_option_that_nobody_knows_is_refused_by_its_name(option: str) -> None:
     with pytest.raises(CallError, match=rf"^{option}: no such Beam option$"):
         parse_beam_options(["--direct_num_workers=2", option])
+
+
+@pytest.mark.parametrize(
+    ("runner", "option", "end"),
+    [
+        ("DirectRunner", "--direct_num_worker=2", "; did you mean --direct_num_workers?"),
+        ("FlinkRunner", "--paralellism=2", "; did you mean --parallelism?"),
+        ("FlinkRunner", "--number_of_execution_retry=2", "; did you mean --number_of_execution_retries?"),
+        ("FlinkRunner", "--nonsense=1", "; if a newer job server reads it, start that server and name it with"),
+        ("SparkRunner", "--spark_master=local", "; did you mean --spark_master_url?"),
+        ("SparkRunner", "--object_reuse", "; if a newer job server reads it, start that server and name it with"),
+        ("PrismRunner", "--nonsense", ""),
+        ("DataflowRunner", "--regio=x", "; did you mean --region?"),
+    ],
+)
+def test_a_misspelt_option_is_refused_on_every_engine(runner: str, option: str, end: str) -> None:
+    with pytest.raises(CallError) as fault:
+        parse_beam_options([f"--runner={runner}", option])
+    assert str(fault.value).removesuffix(" --job_endpoint") == f"{option}: no such Beam option{end}"
+
+
+def test_options_of_a_job_server_are_known_before_it_is_started() -> None:
+    options = parse_beam_options(["--runner=FlinkRunner", "--number_of_execution_retries", "3", "--object_reuse"])
+    assert options.get_all_options(retain_unknown_options=True)["number_of_execution_retries"] == "3"
+    parse_beam_options(["--runner=SparkRunner", "--storage_level=MEMORY_ONLY"])
+    parse_beam_options(["--runner=FlinkRunner", "--job_endpoint=server:8099", "--of_this_server"])
+
+
+@pytest.mark.parametrize(
+    ("option", "runner"),
+    [
+        ("--flink_master=flink:8081", "FlinkRunner"),
+        ("--parallelism=2", "FlinkRunner"),
+        ("--spark_master_url=spark://spark:7077", "SparkRunner"),
+        ("--dataflow_endpoint=https://dataflow", "DataflowRunner"),
+        ("--num_workers=8", "DataflowRunner"),
+        ("--job_endpoint=server:8099", "FlinkRunner, SparkRunner or PortableRunner"),
+        ("--job-server-timeout=3", "FlinkRunner, SparkRunner or PortableRunner"),
+        ("--job_server_java_launcher=/bin/java", "FlinkRunner or SparkRunner"),
+    ],
+)
+@pytest.mark.parametrize("local", [[], ["--runner=DirectRunner"]])
+def test_an_option_of_another_engine_is_not_ignored_without_its_runner(
+    option: str, runner: str, local: list[str]
+) -> None:
+    with pytest.raises(CallError) as fault:
+        parse_beam_options([*local, *option.split("=")])
+    cure = f"give --runner={runner}, or leave it out"
+    assert str(fault.value) == f"{option.partition('=')[0]}: the local engine does not read it; {cure}"
+
+
+def test_options_of_local_workers_are_read_without_a_runner() -> None:
+    assert is_local(parse_beam_options(["--job_name=mine", "--max_cache_memory_usage_mb=10"]))
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,15 @@ def test_each_restart_of_a_job_is_told_once(monkeypatch):
     assert told == [line, line]
 
 
+def test_a_failure_inside_the_job_server_names_the_option_for_a_cluster():
+    text = "org.apache.flink.core.fs.RpcLoaderException: Could not load RpcSystem."
+    assert str(explain(failed(text), engine("Flink"))) == (
+        f"Flink inside Beam's job server failed (Pipeline BeamApp_1f failed in state FAILED: {text}); give"
+        " --flink_master=HOST:PORT to run on a cluster"
+    )
+    assert explain(failed(text), FLINK) is None
+
+
 def test_docker_that_is_not_there():
     text = 'java.io.IOException: Cannot run program "docker": error=2, No such file or directory'
     fault = explain(failed(text), engine("Flink", "flink:8081", environment="DOCKER"))

@@ -6,11 +6,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import URLError
 
 import grpc
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
+from apache_beam.utils.subprocess_server import JavaJarServer
 
 from pipeline.engines.flink_rest import cancel_flink_job
 from pipeline.engines.given_options import GivenOptions
@@ -21,6 +23,14 @@ from tests.flink_server import closed_port, flink_server
 WORKER = "/bin/sh"
 """A command that exists."""
 PROCESS = ["--environment_type=PROCESS", f'--environment_config={{"command": "{WORKER}"}}']
+
+
+@pytest.fixture(autouse=True)
+def fetched(monkeypatch):
+    """The job servers that Beam would fetch."""
+    urls = []
+    monkeypatch.setattr(JavaJarServer, "local_jar", lambda url, cache_dir=None, user_agent=None: urls.append(url))
+    return urls
 
 
 def on_flink(cluster, *options, environment=tuple(PROCESS)):
@@ -130,6 +140,15 @@ def test_a_command_needs_no_environment_type():
         assert line.startswith("--environment_config: the worker command /nowhere/worker does not exist on ")
 
 
+def test_a_command_on_the_path_of_the_driver_is_refused_with_its_full_path(tmp_path, monkeypatch):
+    worker = tmp_path / "gritmill-worker"
+    worker.touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with flink_server() as cluster:
+        line = refused_by_flink(cluster, environment=['--environment_config={"command": "gritmill-worker"}'])
+    assert line.endswith(f'the worker command gritmill-worker is no full path; write {{"command": "{worker}"}}')
+
+
 def test_a_command_is_not_looked_for_if_workers_start_elsewhere():
     with flink_server() as cluster:
         elsewhere = {"taskmanagers": [{"path": "pekko.tcp://flink@192.0.2.7:6122/user", "slotsNumber": 1}]}
@@ -147,7 +166,24 @@ def test_a_command_is_not_looked_for_if_workers_start_elsewhere():
             "--environment_config: the worker command /nowhere/worker does not exist on ",
         ),
         (["--environment_type=PROCESS", "--environment_config=/bin/sh"], "--environment_config=/bin/sh: write {"),
+        (["--environment_config=/bin/sh"], "--environment_config=/bin/sh: write {"),
+        (["--environment_type=DOCKER", "--environment_config=/bin/sh"], "--environment_config=/bin/sh: write {"),
+        (["--environment_config=gritmill-worker"], "--environment_config=gritmill-worker: write {"),
+        (["--environment_type=DOCKER", PROCESS[1]], "--environment_type: Beam's own container has no gritmill; give "),
+        (
+            ["--environment_config=localhost:50000"],
+            "--environment_config=localhost:50000: for a worker pool, add --environment_type=EXTERNAL",
+        ),
         (["--environment_type=PROCESS", "--environment_config=[1]"], "--environment_config=[1]: write {"),
+        (
+            ['--environment_config={"command": "gritmill-work"}'],
+            "--environment_config: the worker command gritmill-work is no full path; write"
+            ' {"command": "/path/of/gritmill-worker"}',
+        ),
+        (
+            ["--environment_type=PROCESS", "--environment_option=process_command=bin/worker"],
+            "--environment_config: the worker command bin/worker is no full path; write",
+        ),
         (["--environment_type=PROCESS"], '--environment_config=: write {"command": "/path/of/gritmill-worker"}'),
         (["--environment_type=DOCKER"], "--environment_type: Beam's own container has no gritmill; give "),
         (["--sdk_container_image=image"], "--sdk_container_image: only Dataflow reads this option; give "),
@@ -163,7 +199,10 @@ def test_a_worker_pool_that_is_not_there_is_refused():
         external = ["--environment_type=EXTERNAL", f"--environment_config={pool}"]
         line = refused_by_flink(cluster, environment=external)
         assert line.startswith(f"--environment_config={pool}: nobody answers there (Connection refused)")
-        assert on_flink(cluster, environment=["--environment_type=DOCKER", "--environment_config=my/image"]).slots == 2
+        for image in ("my/image", "gritmill:1", "localhost:5000/gritmill"):
+            assert on_flink(cluster, environment=[f"--environment_config={image}"]).slots == 2
+            environment = ["--environment_type=DOCKER", f"--environment_config={image}"]
+            assert on_flink(cluster, environment=environment).environment == "DOCKER"
 
 
 def test_nobody_at_the_address_of_flink():
@@ -255,6 +294,19 @@ def test_the_version_must_fit():
         assert on_flink(cluster, "--flink_job_server_jar=/bin/sh").name == "Flink 1.17.2"
 
 
+def test_the_version_must_fit_also_with_a_jar():
+    jar = "--flink_job_server_jar=/bin/sh"
+    with flink_server(version="1.19.3") as cluster:
+        line = refused_by_flink(cluster, jar, "--flink_version=1.20")
+        assert line.endswith("has version 1.19.3; give --flink_version=1.19, or leave it out")
+        assert on_flink(cluster, jar, "--flink_version=1.19").name == "Flink 1.19.3"
+        with job_server("flink_master") as endpoint:  # which has its version already
+            assert on_flink(cluster, f"--job_endpoint={endpoint}", "--flink_version=1.20").name == "Flink 1.19.3"
+    with flink_server(version="1.17.2") as cluster:
+        line = refused_by_flink(cluster, jar, "--flink_version=1.20")
+        assert line.endswith("has version 1.17.2; leave the option out")
+
+
 def test_batch_mode_needs_restarts_of_the_cluster():
     batch = "--execution_mode_for_batch=PIPELINED"
     with flink_server() as cluster:
@@ -289,8 +341,33 @@ def test_java_and_the_jar_must_be_there():
     assert refused("--runner=SparkRunner", "--spark_job_server_jar=/nowhere/spark.jar").startswith("--spark_job_server")
 
 
+def test_beams_job_server_is_fetched_for_the_version_of_the_cluster(fetched):
+    with flink_server(version="1.20.1") as cluster:
+        on_flink(cluster)
+        on_flink(cluster, "--flink_job_server_jar=/bin/sh")
+    connect(["--runner=SparkRunner", "--job_server_java_launcher=/bin/sh"], "1f")
+    names = [url.rpartition("/")[2].rpartition("-")[0] for url in fetched]
+    assert names == ["beam-runners-flink-1.20-job-server", "", "beam-runners-spark-3-job-server"]
+
+
+def test_a_job_server_that_cannot_be_fetched_is_refused_with_the_option_that_helps(monkeypatch, tmp_path):
+    monkeypatch.undo()
+
+    def unreachable(*_):
+        raise URLError(OSError(101, "Network is unreachable"))
+
+    monkeypatch.setattr(JavaJarServer, "_download_jar_to_cache", unreachable)
+    with flink_server() as cluster:
+        line = refused_by_flink(cluster, f"--jar_cache_dir={tmp_path}")
+        cure = "fetch it where there is a network, and name the file with --flink_job_server_jar"
+        assert "/org/apache/beam/beam-runners-flink-1.19-job-server/" in line
+        assert line.endswith(f": Beam's job server for FlinkRunner cannot be fetched (Network is unreachable); {cure}")
+        assert on_flink(cluster, "--flink_job_server_jar=/bin/sh").slots == 2
+
+
 def test_a_job_server_says_which_engine_it_has():
-    with job_server("flink_master", "parallelism") as endpoint:
+    retries = ("number_of_execution_retries", "execution_retry_delay")
+    with job_server("flink_master", "parallelism", *retries) as endpoint:
         engine = connect(["--runner=PortableRunner", f"--job_endpoint={endpoint}", *PROCESS], "1f")
         assert (engine.name, engine.address, engine.rest_address, engine.slots) == ("Flink", endpoint, "", None)
         assert (engine.job_endpoint, engine.place) == (endpoint, f"Flink at {endpoint}")
@@ -312,6 +389,17 @@ def test_a_job_server_says_which_engine_it_has():
         assert engine.name == "Beam's job server"
         engine = connect([*engine.arguments, "--spark_master_url=spark://spark:7077"], "1f")
         assert engine.name == "Spark"
+
+
+def test_a_job_server_says_which_options_it_has():
+    with job_server("flink_master", "its_own_option") as endpoint:
+        portable = ["--runner=PortableRunner", f"--job_endpoint={endpoint}", *PROCESS]
+        assert "--its_own_option=1" in connect([*portable, "--its_own_option=1"], "1f").arguments
+        line = refused(*portable, "--its_own_optoin=1")
+        assert line == "--its_own_optoin=1: no such Beam option; did you mean --its_own_option?"
+        line = refused(*portable, "--nonsense")
+        who = f"Beam's job server at {endpoint} has none of this name"
+        assert line == f"--nonsense: no such Beam option, and {who}"
 
 
 def test_beams_python_job_service_needs_a_choice_and_has_no_deadline():
@@ -366,11 +454,21 @@ def test_spark():
 def test_an_engine_that_beam_starts_for_the_job_keeps_beams_workers(runner):
     arguments = [
         runner,
+        *(["--flink_master=[local]"] if "Flink" in runner else []),
         "--job_server_java_launcher=/bin/sh",
         *(["--job_endpoint=embed"] if "Portable" in runner else []),
     ]
     engine = connect(arguments, "1f")
     assert engine.arguments == (*arguments, "--job_name=gritmill-1f")
+
+
+def test_an_engine_without_its_address_is_refused():
+    assert refused("--runner=FlinkRunner", "--flink_job_server_jar=/bin/sh") == (
+        "--runner=FlinkRunner: no cluster; give --flink_master=HOST:PORT, or [local] for a Flink on this machine that"
+        " ends with the job"
+    )
+    line = refused("--runner=PortableRunner")
+    assert line == "--runner=PortableRunner: give the job server, --job_endpoint=HOST:PORT"
 
 
 def test_dataflow_needs_an_image():

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import files
+from pipeline import files, layout
 from pipeline.configuration import EngineSettings
 from pipeline.engines import lasting_faults, remote, run_folder, signs_of_life
 from pipeline.engines.heartbeat import Beat
@@ -81,6 +81,7 @@ def test_a_call_on_an_engine_holds_a_lease_and_leaves_only_its_end(tmp_path: Pat
         assert (held.job, held.rest, held.driver) == (f"gritmill-{own.run_id}", "cluster:8081", this_process())
         beat(tmp_path, ELSEWHERE, own.run_id)
         publish_bytes(str(tmp_path / f"faults/{own.run_id}/other-7.json"), b"{}")
+        (tmp_path / f"{layout.TEMPORARY}0-done.json").write_bytes(b"")  # of a worker that was killed
     assert own.lease.is_revoked()
     assert names(tmp_path) == ["lease/000002.json"]
     assert not (tmp_path / "heartbeats").exists()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ import pytest
 from pipeline import files
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files import lock as locks
-from pipeline.files.lock import hold, reading, replacing
+from pipeline.files.holder import this_process
+from pipeline.files.lease import LeaseFile, take
+from pipeline.files.lock import hold, reading, replacing, user_of
 from pipeline.files.publish import publish, publish_bytes
 from pipeline.layout import HEARTBEAT
 from tests import fake_object_store
@@ -73,13 +76,35 @@ def test_a_lock_is_free_once_its_process_is_dead(tmp_path: Path) -> None:
         try:
             assert holder.stdout is not None
             assert holder.stdout.readline() == b"held\n"
-            with pytest.raises(CallError, match="another run is using this folder"):  # noqa: SIM117
+            with pytest.raises(CallError) as fault:  # noqa: SIM117
                 with hold(str(tmp_path)):
                     pass
+            who = f": process {holder.pid} on this machine" if Path("/proc/locks").exists() else ""
+            cure = "wait until it has finished, or end it (Ctrl-C, kill), then run the same command"
+            assert str(fault.value) == f"--output: {tmp_path}: another run is using this folder{who}; {cure}"
         finally:
             holder.kill()
     with hold(str(tmp_path)):
         pass
+
+
+@pytest.mark.parametrize("place", ["/proc/nowhere", "{0}/file/out"])
+def test_a_folder_that_cannot_exist_is_a_wrong_call(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    folder = place.format(tmp_path)
+    with pytest.raises(CallError, match=rf"^--output: {folder}: .*; name a folder that") as fault, hold(folder):
+        pass
+    assert "\n" not in str(fault.value)
+
+
+def test_a_lease_names_the_command_that_uses_a_folder(tmp_path: Path) -> None:
+    assert user_of(str(tmp_path)) == ""
+    this = this_process()
+    take(str(tmp_path), LeaseFile("a", "run", "FlinkRunner", "job", "", 0.0, this))
+    began = f"begun 1970-01-01T00:00:00Z on host {this.host}"
+    assert user_of(str(tmp_path)) == f"gritmill run, {began} (process {this.pid})"
+    take(str(tmp_path), LeaseFile("b", "run", "FlinkRunner", "job", "", 0.0, replace(this, started="before")))
+    assert user_of(str(tmp_path)) == ""
 
 
 def test_an_old_heartbeat_counts_as_dead_and_a_young_one_does_not(tmp_path: Path) -> None:

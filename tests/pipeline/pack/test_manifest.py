@@ -2,10 +2,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pipeline.files.lock import hold, user_of
 from pipeline.files.typed import as_json
 from pipeline.ids import RangeId
 from pipeline.pack.ledger import RangeCount
-from pipeline.pack.manifest import Manifest, read_manifest, write_manifest
+from pipeline.pack.manifest import Manifest, not_finished, read_manifest, write_manifest
 from pipeline.pack.shard_stats import ShardStats, remove_shards
 from pipeline.threshold import Threshold
 from tests import fake_object_store
@@ -122,3 +123,15 @@ def test_shards_that_this_pack_does_not_have_are_removed(tmp_path: Path) -> None
 def test_removing_from_no_folder_is_nothing(tmp_path: Path) -> None:
     remove_shards(str(tmp_path / "nowhere"), from_number=0)
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_run_at_work_or_interrupted_is_not_sent_to_pack(tmp_path: Path) -> None:
+    unfinished = f"{tmp_path}: no manifest.json, so it is not a finished run; "
+    assert not_finished(tmp_path) == f"{unfinished}run gritmill pack"
+    (tmp_path / "detections").mkdir()
+    (tmp_path / "detections" / "plan.json").write_text("{}")
+    resume = "run its command again to resume; after ground alone, run gritmill pack"
+    assert not_finished(tmp_path) == f"{unfinished}{resume}"
+    with hold(str(tmp_path)):
+        user = user_of(str(tmp_path))
+        assert not_finished(tmp_path) == f"{unfinished}{f'wait for {user}, or ' if user else ''}{resume}"
