@@ -1,0 +1,61 @@
+"""Boxes around several things: the box that a detector gives for "two dogs" beside the boxes of the dogs.
+
+Works on arrays, as `selection.select_boxes` does, for all phrases of many pairs at once.
+"""
+
+import numpy as np
+
+from transforms.claims.verdicts import Corners
+
+COVERED = 0.8
+"""The share of a smaller box that a group box covers. Boxes are not exact: a thing may stand out of its group."""
+
+MEMBERS = 2
+"""How many smaller boxes a group box covers. One that is covered may be a part of the thing, or something before it."""
+
+
+def group_boxes(phrase: np.ndarray, corners: np.ndarray, score: np.ndarray | None = None) -> np.ndarray:
+    """Whether each box covers at least `COVERED` of `MEMBERS` or more smaller boxes of its phrase; bool [boxes].
+
+    Each round compares every box with one other box, so the memory is linear in the boxes. There are as many rounds as
+    boxes in the largest phrase.
+
+    Args:
+      phrase: number of each box's phrase among all pairs, in any order. corners: float64 [4, boxes], x1, y1, x2, y2.
+      score: if given, only smaller boxes with at least half the score of the larger one count.
+    """
+    order = np.argsort(phrase, kind="stable")
+    owner, corners = phrase[order], corners[:, order]
+    areas = (corners[2] - corners[0]) * (corners[3] - corners[1])
+    scores = np.ones(owner.size) if score is None else score[order]
+    members = np.zeros(owner.size, int)
+    first, distance = np.arange(owner.size), 0
+    while first.size:
+        distance += 1
+        first = first[first + distance < owner.size]
+        first = first[owner[first] == owner[first + distance]]
+        second = first + distance
+        first_is_larger = areas[first] > areas[second]
+        large, small = np.where(first_is_larger, first, second), np.where(first_is_larger, second, first)
+        covered = _shared(corners[:, first], corners[:, second]) >= COVERED * areas[small]
+        covered &= (areas[large] > areas[small]) & (scores[small] >= scores[large] / 2)
+        members += np.bincount(large[covered], minlength=owner.size)
+    result = np.empty(owner.size, bool)
+    result[order] = members >= MEMBERS
+    return result
+
+
+def without_groups(boxes: tuple[Corners, ...]) -> tuple[Corners, ...]:
+    """The boxes of one phrase that are no group boxes, in their order."""
+    if len(boxes) <= MEMBERS:
+        return boxes
+    groups = group_boxes(np.zeros(len(boxes), int), np.array(boxes, np.float64).T)
+    return tuple(box for box, group in zip(boxes, groups.tolist(), strict=True) if not group)
+
+
+def _shared(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The areas that float64 [4, boxes] and [4, boxes] share."""
+    width = np.minimum(some[2], others[2]) - np.maximum(some[0], others[0])
+    height = np.minimum(some[3], others[3]) - np.maximum(some[1], others[1])
+    shared: np.ndarray = np.maximum(width, 0.0) * np.maximum(height, 0.0)
+    return shared
