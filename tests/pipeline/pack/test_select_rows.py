@@ -67,6 +67,7 @@ POLICIES = st.builds(
         boxes_per_phrase=st.sampled_from([None, 1]),
         boxes_per_pair=st.sampled_from([None, 2]),
         ambiguous_phrases=st.sampled_from(["drop", "first"]),
+        groups=st.sampled_from(["drop", "keep"]),
     ),
     st.sampled_from([0.0, 0.25, 0.333, 0.5]),
     st.builds(

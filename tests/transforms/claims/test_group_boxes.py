@@ -40,10 +40,10 @@ def test_boxes_of_other_phrases_do_not_count():
     assert group_boxes(phrase, corners).tolist() == [True, False, False, False, False]
 
 
-def test_members_with_less_than_half_of_the_score_do_not_count():
+def test_members_with_much_lower_scores_do_not_count():
     boxes = (box(0, 0, 8, 2), SMALL, OTHER)
-    assert find(*boxes, score=[0.8, 0.4, 0.9]) == [True, False, False]
-    assert find(*boxes, score=[0.8, 0.39, 0.9]) == [False, False, False]
+    assert find(*boxes, score=[0.5, 0.375, 0.9]) == [True, False, False]
+    assert find(*boxes, score=[0.5, 0.37, 0.9]) == [False, False, False]
 
 
 def test_no_boxes():
