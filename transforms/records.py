@@ -218,6 +218,7 @@ class Pair:
     meta: other values from the source, a JSON object.
     filtered: why a filter rejected the pair, see `transforms.filters`; "" if none did.
     boxes_cut: boxes above the floor that the candidate cap removed; of boxes from the source, those without a phrase.
+    claims: what the caption states about the number and the places of things, in the order of their words.
     rows: by table, the results in this run of the stages that run after detections.
     """
 
@@ -238,6 +239,7 @@ class Pair:
     boxes: tuple[Box, ...] = ()
     boxes_cut: int = 0
     error: Fault | None = None
+    claims: tuple[Claim, ...] = ()
     rows: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def failed(self, fault: Fault) -> "Pair":

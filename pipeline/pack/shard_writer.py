@@ -81,9 +81,13 @@ class ShardWriter:
         table = open_detections(self.detections).read(piece.chunk, piece.digest)
         selected = SelectedRows.from_table(table, self.policy.selection, self.policy.threshold, self.policy.given)
         excluded = set(piece.duplicates)
-        pairs = (found for row, found in enumerate(selected.pairs()) if row not in excluded)
-        outcomes = (judge_selected(pair, in_record_order(found), self.policy.text) for pair, found in pairs)
-        yield from islice((o for o in outcomes if isinstance(o, Kept)), piece.first, piece.last)
+        outcomes = (
+            (row, judge_selected(pair, in_record_order(found), self.policy.text))
+            for row, (pair, found) in enumerate(selected.pairs())
+            if row not in excluded
+        )
+        kept = ((row, outcome) for row, outcome in outcomes if isinstance(outcome, Kept))
+        yield from selected.with_verdicts(islice(kept, piece.first, piece.last), self.policy)
 
 
 @dataclass
@@ -111,7 +115,7 @@ class _ShardInProgress:
                 if isinstance(image, Fault):
                     add_failure(self.failed, self.failed_examples, kept.pair, image)
                     continue
-                record = compose(f"{self.shard:05}{number:04}", kept.pair, kept.groundings)
+                record = compose(f"{self.shard:05}{number:04}", kept.pair, kept.groundings, kept.verdicts)
                 self.records.add(record)
                 if kept.pair.image.digest in self.images:
                     self.repeated_bytes += len(image)

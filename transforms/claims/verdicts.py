@@ -56,22 +56,18 @@ class PhraseBoxes:
     kept: the boxes of the data set, best score first, group boxes included.
     at_floor: the things that the detector found at its floor: boxes that suppression leaves of the phrase's candidates
       alone, whatever their score and size. Other phrases do not count: in "two dogs beside a dog in a coat", the box of
-      the third may suppress one of the two. Fewer than `kept` are read as that many.
+      the third may suppress one of the two. Fewer than `kept` are read as that many. None: unknown; only counts that
+      `counts.needs_floor` names depend on it.
     cut: whether a limit may have removed boxes above the score threshold.
     floor_cut: whether a limit may have removed boxes above the floor, so that `at_floor` is a lower bound.
     head: the head noun, as in the caption. Ranks compare the boxes of one noun.
     """
 
     kept: tuple[Corners, ...] = ()
-    at_floor: int = 0
+    at_floor: int | None = None
     cut: bool = False
     floor_cut: bool = False
     head: str = ""
-
-    @property
-    def found(self) -> int:
-        """The number of things at the floor, at least the number of kept boxes."""
-        return max(self.at_floor, len(self.kept))
 
 
 Boxes = Mapping[Span, PhraseBoxes]

@@ -7,7 +7,7 @@ Everything works on arrays. `pack` reads each candidate box twice and keeps few 
 all pairs of a chunk and builds objects only for the kept boxes. `select` does the same for one pair.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -66,7 +66,7 @@ def select_many(boxes: Candidates, settings: SelectionSettings, threshold: float
 
 def select(pair: Pair, settings: SelectionSettings, threshold: float) -> list[Grounding]:
     """The kept boxes of one pair, in the order of its record."""
-    candidates = _candidates(pair, dropped_phrases(pair, settings))
+    candidates = candidates_of(pair, dropped_phrases(pair, settings))
     kept = select_many(candidates, settings, threshold).tolist()
     return in_record_order(Grounding(pair.phrases[pair.boxes[at].phrase], pair.boxes[at]) for at in kept)
 
@@ -75,22 +75,9 @@ def dropped_groups(pair: Pair, settings: SelectionSettings) -> set[int]:
     """The numbers of the boxes of a pair that suppress others and are not kept, because they are group boxes."""
     if settings.groups != "drop":
         return set()
-    candidates = _candidates(pair, dropped_phrases(pair, settings))
+    candidates = candidates_of(pair, dropped_phrases(pair, settings))
     left = _suppressed(candidates, settings, 0.0)
     return set(left[_is_group(candidates, left)].tolist())
-
-
-def _candidates(pair: Pair, dropped: set[int]) -> Candidates:
-    phrases = [pair.phrases[box.phrase] for box in pair.boxes]
-    return Candidates(
-        np.zeros(len(phrases), int),
-        np.array([box.phrase for box in pair.boxes], int),
-        np.array([phrase.start for phrase in phrases], int),
-        np.array([phrase.end for phrase in phrases], int),
-        corner_rows([box.corners for box in pair.boxes]),
-        np.array([box.score for box in pair.boxes], float),
-        np.array([box.phrase in dropped for box in pair.boxes], bool),
-    )
 
 
 def _suppressed(boxes: Candidates, settings: SelectionSettings, threshold: float) -> np.ndarray:
@@ -106,6 +93,20 @@ def _is_group(boxes: Candidates, chosen: np.ndarray) -> np.ndarray:
     """Whether each of the boxes at these positions is a group box among them."""
     phrase = boxes.pair[chosen] * (1 + boxes.phrase.max(initial=0)) + boxes.phrase[chosen]
     return group_boxes(phrase, boxes.corners[:, chosen], boxes.score[chosen])
+
+
+def candidates_of(pair: Pair, left_out: Collection[int] = ()) -> Candidates:
+    """The candidates of one pair. left_out: the numbers of the phrases whose boxes are not kept."""
+    phrases = [pair.phrases[box.phrase] for box in pair.boxes]
+    return Candidates(
+        np.zeros(len(phrases), int),
+        np.array([box.phrase for box in pair.boxes], int),
+        np.array([phrase.start for phrase in phrases], int),
+        np.array([phrase.end for phrase in phrases], int),
+        corner_rows([box.corners for box in pair.boxes]),
+        np.array([box.score for box in pair.boxes], float),
+        np.array([box.phrase in left_out for box in pair.boxes], bool),
+    )
 
 
 def dropped_phrases(pair: Pair, settings: SelectionSettings) -> set[int]:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.transforms.claims.boxes import box, grid_boxes, phrase
-from transforms.claims.counts import check_count
+from transforms.claims.counts import check_count, needs_floor
 from transforms.claims.verdicts import PhraseBoxes
 
 S, C, U = "supported", "contradicted", "undecided"
@@ -92,7 +92,7 @@ GROUP = box(0, 0, 24, 1)
 
 def test_a_group_box_has_no_vote():
     checked = check_count("exactly", 2, phrase(GROUP, *row(4, 4)))
-    assert (checked.verdict, checked.measured) == (S, {"boxes": 2, "groups": 1, "at_floor": 3})
+    assert (checked.verdict, checked.measured) == (S, {"boxes": 2, "groups": 1})
 
 
 def test_a_group_box_alone_stands_for_one_thing():
@@ -100,12 +100,22 @@ def test_a_group_box_alone_stands_for_one_thing():
 
 
 def test_the_numbers():
-    checked = check_count("exactly", 2, phrase(*row(4, 3, 2), at_floor=7))
-    assert checked.measured == {"boxes": 3, "groups": 0, "at_floor": 7, "next_area": 0.6667}
+    more = check_count("exactly", 2, phrase(*row(4, 3, 2), at_floor=7))
+    assert more.measured == {"boxes": 3, "groups": 0, "next_area": 0.6667}
+    fewer = check_count("exactly", 4, phrase(*row(4, 3, 2), at_floor=7))
+    assert fewer.measured == {"boxes": 3, "groups": 0, "at_floor": 7}
+
+
+@pytest.mark.parametrize("predicate", ["exactly", "at_least", "none"])
+@pytest.mark.parametrize("kept", [(), row(4), (GROUP, *row(4, 4)), row(4, 4, 4), row(4, 4, 4, 4)])
+def test_the_floor_is_known_to_be_needed(predicate, kept):
+    with_floor, without = (check_count(predicate, 3, PhraseBoxes(kept, floor)) for floor in (0, None))
+    assert needs_floor(predicate, 3, kept) == ("at_floor" in with_floor.measured) == (without != with_floor)
+    assert "at_floor" not in without.measured
 
 
 def test_fewer_things_at_the_floor_than_boxes_are_read_as_that_many():
-    assert check_count("at_least", 2, PhraseBoxes((GROUP, *row(4)), 0)).measured["at_floor"] == 2
+    assert check_count("at_least", 3, PhraseBoxes((GROUP, *row(4)), 0)).measured["at_floor"] == 2
 
 
 @given(st.lists(grid_boxes(), max_size=6), st.lists(grid_boxes(), max_size=3), st.integers(1, 6), st.integers(0, 3))
