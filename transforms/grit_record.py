@@ -51,20 +51,16 @@ class Column:
 _ROWS = pa.list_(pa.list_(pa.float64()))
 _HEADS = pa.list_(pa.list_(pa.int32()))
 _SPAN = pa.list_(pa.int32())
-_CLAIMS = pa.list_(
-    pa.struct(
-        {
-            "kind": pa.string(),
-            "words": _SPAN,
-            "subject": _SPAN,
-            "object": pa.list_(_SPAN),
-            "predicate": pa.string(),
-            "number": pa.int32(),
-            "negated": pa.bool_(),
-            "verdict": pa.string(),
-            "measured": pa.string(),
-        }
-    )
+_CLAIM: tuple[tuple[str, pa.DataType], ...] = (
+    ("kind", pa.string()),
+    ("words", _SPAN),
+    ("subject", _SPAN),
+    ("object", pa.list_(_SPAN)),
+    ("predicate", pa.string()),
+    ("number", pa.int32()),
+    ("negated", pa.bool_()),
+    ("verdict", pa.string()),
+    ("measured", pa.string()),
 )
 
 COLUMNS = (
@@ -112,7 +108,7 @@ COLUMNS = (
     ),
     Column(
         "claims",
-        _CLAIMS,
+        pa.list_(pa.struct(_CLAIM)),
         "pack",
         "what the caption states about the number and the places of things, with a verdict; see below",
         lambda kept: [_claim(claim, checked) for claim, checked in zip(kept.pair.claims, kept.verdicts, strict=True)],

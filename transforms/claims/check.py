@@ -1,6 +1,6 @@
 """A claim and the boxes of its phrases -> a verdict with the numbers that it depends on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from transforms.claims import geometry
 from transforms.claims.counts import check_count
@@ -32,8 +32,14 @@ def is_decidable(claim: Claim) -> bool:
     return claim.kind is ClaimKind.COUNT and not is_bare_plural(claim)
 
 
+def spans_of(claim: Claim) -> list[Span]:
+    """The spans of the noun chunks that the verdict on a claim depends on: the subject's, then those of the objects."""
+    objects = zip(claim.objects[::2], claim.objects[1::2], strict=True)
+    return [(claim.subject_start, claim.subject_end), *objects]
+
+
 def _check(claim: Claim, boxes: Boxes, width: int, height: int) -> Checked:
-    span = (claim.subject_start, claim.subject_end)
+    span, *spans = spans_of(claim)
     subject = boxes.get(span)
     if claim.kind is ClaimKind.COUNT:
         return check_count(claim.predicate, claim.number, subject, is_bare_plural(claim))
@@ -44,9 +50,8 @@ def _check(claim: Claim, boxes: Boxes, width: int, height: int) -> Checked:
         others = tuple(box for rival in _rivals(span, boxes) for box in without_groups(rival.kept))
         rivals = geometry.square(others, width, height)
         return check_rank(claim.predicate, claim.number, without_groups(kept), rivals)
-    if not claim.objects:
+    if not spans:
         return check_place(claim.predicate, subject.kept)
-    spans: Sequence[Span] = list(zip(claim.objects[::2], claim.objects[1::2], strict=True))
     found = [boxes.get(one, PhraseBoxes()) for one in spans]
     objects = [geometry.square(one.kept, width, height) for one in found]
     return check_relation(claim.predicate, kept, objects, each_other=spans == [span])

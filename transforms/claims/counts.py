@@ -6,7 +6,7 @@ has no further candidate at all.
 """
 
 from transforms.claims import geometry
-from transforms.claims.group_boxes import without_groups
+from transforms.claims.group_boxes import MEMBERS, without_groups
 from transforms.claims.verdicts import UNDECIDED, Checked, Corners, Measured, PhraseBoxes, Verdict
 
 SIMILAR = 0.5
@@ -47,7 +47,10 @@ def check_count(predicate: str, number: int, phrase: PhraseBoxes | None, bare_pl
 
 def needs_floor(predicate: str, number: int, kept: tuple[Corners, ...]) -> bool:
     """Whether the verdict on a count depends on what the detector found at its floor."""
-    return not kept if predicate == "none" else len(without_groups(kept)) < number
+    if predicate == "none":
+        return not kept
+    # The smallest boxes have a vote, so that most numbers do not need to know the group boxes.
+    return len(kept) < number or (number > MEMBERS and len(without_groups(kept)) < number)
 
 
 def _with_few_boxes(predicate: str, number: int, phrase: PhraseBoxes, bare_plural: bool, measured: Measured) -> Checked:

@@ -5,7 +5,6 @@
 
 import numpy as np
 
-from transforms.claims.geometry import area, shared
 from transforms.claims.verdicts import Corners
 
 COVERED = 0.8
@@ -54,19 +53,24 @@ def group_boxes(phrase: np.ndarray, corners: np.ndarray, score: np.ndarray | Non
 
 
 def without_groups(boxes: tuple[Corners, ...]) -> tuple[Corners, ...]:
-    """The boxes of one phrase that are no group boxes, in their order.
+    """The boxes of one phrase that are no group boxes, in their order. At least the `MEMBERS` smallest ones.
 
     For the few boxes of a phrase, this takes a tenth of the time of `group_boxes`.
     """
     if len(boxes) <= MEMBERS:
         return boxes
-    areas = [area(box) for box in boxes]
-    found = []
-    for box, size in zip(boxes, areas, strict=True):
-        smaller = (other for other, its in zip(boxes, areas, strict=True) if its < size)
-        if sum(shared(box, other) >= COVERED * area(other) for other in smaller) < MEMBERS:
-            found.append(box)
-    return tuple(found)
+    smallest = sorted([((x2 - x1) * (y2 - y1), x1, y1, x2, y2) for x1, y1, x2, y2 in boxes])
+    groups = set()
+    for at, (area, *box) in enumerate(smallest[MEMBERS:], MEMBERS):
+        x1, y1, x2, y2 = box
+        members = 0
+        for its, left, top, right, bottom in smallest[:at]:
+            width = (x2 if x2 < right else right) - (x1 if x1 > left else left)
+            height = (y2 if y2 < bottom else bottom) - (y1 if y1 > top else top)
+            members += width > 0 and height > 0 and its < area and width * height >= COVERED * its
+        if members >= MEMBERS:
+            groups.add((x1, y1, x2, y2))
+    return tuple(box for box in boxes if box not in groups) if groups else boxes
 
 
 def _shared(some: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.claims.check import check_claims
+from transforms.claims.check import check_claims, spans_of
 from transforms.claims.counts import needs_floor
 from transforms.claims.verdicts import Boxes, Checked, Corners, PhraseBoxes, Span
 from transforms.records import ClaimKind, Grounding, Pair
@@ -65,23 +65,29 @@ def check_pair(
 
 
 def _kept_by_span(one: SelectedPair) -> dict[Span, list[Corners]]:
-    """The kept boxes of each phrase. Phrases of one span share them."""
+    """The kept boxes of each phrase that the claims depend on. Phrases of one span share them."""
     boxes: dict[Span, list[Corners]] = {(phrase.start, phrase.end): [] for phrase in one.pair.phrases}
+    if not any(claim.kind is ClaimKind.RANK for claim in one.pair.claims):  # a rank depends on all of the same noun
+        spans = {span for claim in one.pair.claims for span in spans_of(claim)}
+        boxes = {span: found for span, found in boxes.items() if span in spans}
     for grounding in one.groundings:
-        boxes[grounding.phrase.start, grounding.phrase.end].append(grounding.box.corners)
+        if (found := boxes.get((grounding.phrase.start, grounding.phrase.end))) is not None:
+            found.append(grounding.box.corners)
     return boxes
 
 
 def _counted(one: SelectedPair, boxes: dict[Span, list[Corners]]) -> Iterator[_PhraseNumber]:
     """The phrases of which a count needs the candidates: there are few boxes, or a limit may have removed some."""
-    claims = [claim for claim in one.pair.claims if claim.kind is ClaimKind.COUNT]
-    for number, phrase in enumerate(one.pair.phrases if claims else ()):
-        span = (phrase.start, phrase.end)
-        for claim in claims:
-            if (claim.subject_start, claim.subject_end) == span and (
-                one.pair.boxes_cut or needs_floor(claim.predicate, claim.number, tuple(boxes[span]))
-            ):
-                yield one.number, number
+    needed = {
+        (claim.subject_start, claim.subject_end)
+        for claim in one.pair.claims
+        if claim.kind is ClaimKind.COUNT
+        and (found := boxes.get((claim.subject_start, claim.subject_end))) is not None
+        and (one.pair.boxes_cut or needs_floor(claim.predicate, claim.number, tuple(found)))
+    }
+    for number, phrase in enumerate(one.pair.phrases if needed else ()):
+        if (phrase.start, phrase.end) in needed:
+            yield one.number, number
 
 
 def _boxes(
@@ -95,7 +101,7 @@ def _boxes(
     known: dict[Span, PhraseBoxes] = {}
     for number, phrase in enumerate(one.pair.phrases):
         span = (phrase.start, phrase.end)
-        if span in known:
+        if span in known or span not in boxes:
             continue
         kept, found = tuple(boxes[span]), floor.get((one.number, number))
         full = settings.boxes_per_phrase is not None and len(kept) >= settings.boxes_per_phrase

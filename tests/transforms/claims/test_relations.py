@@ -252,3 +252,47 @@ def test_the_verdict_on_a_place_follows_from_its_numbers(place, subject):
 def test_a_relation_that_boxes_cannot_prove_is_never_supported(predicate, subject, objects, each_other):
     verdict = check_relation(predicate, subject, objects, each_other).verdict
     assert RELATIONS[predicate].provable or verdict != S
+
+
+@given(grid_boxes(), grid_boxes())
+def test_things_apart_are_on_the_side_where_they_are(a, b):
+    for axis, before, after in ((0, "left_of", "right_of"), (1, "above", "below")):
+        if a[axis + 2] <= b[axis]:
+            assert check_relation(before, (a,), [(b,)]).verdict == S
+            assert check_relation(after, (a,), [(b,)]).verdict == C
+
+
+@given(grid_boxes(), grid_boxes())
+def test_the_order_of_the_centres_is_never_contradicted(a, b):
+    for axis, names in ((0, ["left_of"]), (1, ["above", "over"])):
+        if a[axis] + a[axis + 2] <= b[axis] + b[axis + 2]:
+            assert all(check_relation(name, (a,), [(b,)]).verdict != C for name in names)
+
+
+@given(grid_boxes(), grid_boxes())
+def test_what_looks_true_is_never_contradicted(a, b):
+    overlap = a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+    higher = a[1] + a[3] <= b[1] + b[3]
+    contained = b[0] <= a[0] and b[1] <= a[1] and a[2] <= b[2] and a[3] <= b[3]
+    looks_true = {
+        "next_to": overlap,
+        "near": overlap,
+        "touching": overlap,
+        "on": overlap and higher,
+        "on_top_of": overlap and higher,
+        "in": contained,
+        "inside": contained,
+        "enclosed_by": contained,
+        "in_the_middle_of": contained,
+        "far_from": not overlap and (a[0] > b[2] or b[0] > a[2] or a[1] > b[3] or b[1] > a[3]),
+    }
+    for name, true in looks_true.items():
+        assert not true or check_relation(name, (a,), [(b,)]).verdict == U, name
+    for name in ("contains", "surrounding"):
+        assert not contained or check_relation(name, (b,), [(a,)]).verdict == U, name
+
+
+@given(grid_boxes(), grid_boxes(), st.integers(0, 8))
+def test_what_is_on_the_line_between_two_things_is_never_contradicted(a, b, eighths):
+    moved = tuple(p + (q - p) * eighths / 8 for p, q in zip(a, b, strict=True))
+    assert check_relation(BETWEEN, (moved,), [(a,), (b,)]).verdict != C
