@@ -110,7 +110,7 @@ COLUMNS = (
         "claims",
         pa.list_(pa.struct(_CLAIM)),
         "pack",
-        "what the caption states about the number and the places of things, with a verdict; see below",
+        "what the caption states about the number and the places of things, with a [verdict](claims.md)",
         lambda kept: [_claim(claim, checked) for claim, checked in zip(kept.pair.claims, kept.verdicts, strict=True)],
         list,
     ),
