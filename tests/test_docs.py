@@ -12,9 +12,9 @@ import gritmill
 from gritmill.cli.commands import app
 from pipeline.configuration import ColumnSettings, Configuration
 from pipeline.sources import Source
-from transforms.claims.counts import COUNTS
-from transforms.claims.ranks import RANKS
-from transforms.claims.relations import BETWEEN, PICTURE, RELATIONS
+from transforms.claims.check_counts import COUNTS
+from transforms.claims.check_ranks import RANKS
+from transforms.claims.check_relations import BETWEEN, PICTURE, RELATIONS
 from transforms.grit_record import COLUMNS
 from transforms.models import Model
 from transforms.records import FailureStage, Reason

@@ -57,7 +57,7 @@ class PhraseBoxes:
     at_floor: the things that the detector found at its floor: boxes that suppression leaves of the phrase's candidates
       alone, whatever their score and size. Other phrases do not count: in "two dogs beside a dog in a coat", the box of
       the third may suppress one of the two. Fewer than `kept` are read as that many. None: unknown; only counts that
-      `counts.needs_floor` names depend on it.
+      `check_counts.needs_floor` names depend on it.
     cut: whether a limit may have removed boxes above the score threshold.
     floor_cut: whether a limit may have removed boxes above the floor, so that `at_floor` is a lower bound.
     head: the head noun, as in the caption. Ranks compare the boxes of one noun.

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.claims.check import check_claims, spans_of
-from transforms.claims.counts import needs_floor
+from transforms.claims.check_claims import check_claims, spans_of
+from transforms.claims.check_counts import needs_floor
 from transforms.claims.verdicts import Boxes, Checked, Corners, PhraseBoxes, Span
 from transforms.records import ClaimKind, Grounding, Pair
 from transforms.selection.select_boxes import Candidates, candidates_of, suppress_many

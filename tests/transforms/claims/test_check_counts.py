@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.transforms.claims.boxes import box, grid_boxes, phrase
-from transforms.claims.counts import check_count, needs_floor
+from transforms.claims.check_counts import check_count, needs_floor
 from transforms.claims.verdicts import PhraseBoxes
 
 S, C, U = "supported", "contradicted", "undecided"

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.transforms.claims.boxes import OBJECT, SECOND, SUBJECT, box, count, grid_boxes, phrase, rank, relation
-from transforms.claims.check import check_claims, is_bare_plural, is_decidable
-from transforms.claims.ranks import RANKS
-from transforms.claims.relations import BETWEEN, PICTURE, RELATIONS
+from transforms.claims.check_claims import check_claims, is_bare_plural, is_decidable
+from transforms.claims.check_ranks import RANKS
+from transforms.claims.check_relations import BETWEEN, PICTURE, RELATIONS
 from transforms.claims.verdicts import PhraseBoxes
 from transforms.records import ClaimKind
 

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.transforms.claims.boxes import box
-from transforms.claims.ranks import RANKS, check_rank
+from transforms.claims.check_ranks import RANKS, check_rank
 
 S, C, U = "supported", "contradicted", "undecided"
 

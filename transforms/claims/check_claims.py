@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from transforms.claims import geometry
-from transforms.claims.counts import check_count
+from transforms.claims.check_counts import check_count
+from transforms.claims.check_ranks import check_rank
+from transforms.claims.check_relations import PICTURE, RELATIONS, check_place, check_relation
 from transforms.claims.group_boxes import without_groups
-from transforms.claims.ranks import check_rank
-from transforms.claims.relations import PICTURE, RELATIONS, check_place, check_relation
 from transforms.claims.verdicts import UNDECIDED, Boxes, Checked, PhraseBoxes, Span, Verdict
 from transforms.records import Claim, ClaimKind
 

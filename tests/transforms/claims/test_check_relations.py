@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.transforms.claims.boxes import box, grid_boxes
-from transforms.claims.relations import BETWEEN, PICTURE, RELATIONS, check_place, check_relation
+from transforms.claims.check_relations import BETWEEN, PICTURE, RELATIONS, check_place, check_relation
 
 S, C, U = "supported", "contradicted", "undecided"
 
