@@ -65,10 +65,12 @@ def _none(sentence: Sentence, number: int, negated: frozenset[int]) -> _Count | 
     first, words = chunk.first, sentence.words
     if words[first] == "no":
         chunk.absent = True
-        is_sign = first + 1 <= chunk.last and words[first + 1] in words_of("quantities", "signs")
-        return None if is_sign else _Count(NONE, 0, first, first)
+        is_sign = words[first + 1 : first + 2] and words[first + 1] in words_of("quantities", "signs")
+        return None if is_sign or _is_name(sentence, number) else _Count(NONE, 0, first, first)
     if first and words[first - 1] == "without":
         chunk.absent = True
+        if _is_name(sentence, number):
+            return None
         return _Count(NONE, 0, first - 1, first if words[first] == "any" else first - 1)
     if sentence.before(first, 2) in unreal() or sentence.before(first, 1) in unreal():
         chunk.absent = True
@@ -80,13 +82,21 @@ def _none(sentence: Sentence, number: int, negated: frozenset[int]) -> _Count | 
         if 0 <= other < number and sentence.chunks[other].absent:
             chunk.absent = True
             return None
-    if governor in negated and sentence.deps[top] in ("attr", "dobj", "nsubj", "oprd"):
+    there = governor in negated and sentence.children(governor, "expl")
+    if governor in negated and (there or sentence.deps[top] in ("attr", "dobj", "oprd")):
         chunk.absent = True
-        there = sentence.children(governor, "expl")
         negation = next(iter(sentence.children(governor, "neg")), -1)
         if there and 0 <= negation < first and words[first] in ("a", "an", "any", "one"):
             return _Count(NONE, 0, negation, first)
     return None
+
+
+def _is_name(sentence: Sentence, number: int) -> bool:
+    """Whether a chunk is a name, "No Shoes Nation", or begins with the number of one, "No 7"."""
+    chunk = sentence.chunks[number]
+    return sentence.tags[chunk.head] in ("NNP", "NNPS") or any(
+        sentence.tags[token] == "CD" and sentence.words[token].isdigit() for token in range(chunk.first, chunk.head)
+    )
 
 
 def _negated_verbs(sentence: Sentence) -> frozenset[int]:
@@ -133,7 +143,7 @@ def _measured(sentence: Sentence, first: int, of: int, head: int) -> _Count | No
     counted = inner is not None and not _is_bare(inner, head)
     plural = sentence.is_plural(head) and words[head] not in words_of("quantities", "uncountable")
     if word in ("pair", "pairs") and words[head] in words_of("quantities", "pairs_of_one"):
-        return _plain(sentence, first, measure, of=of)
+        return _pair_of_one(sentence, first, measure, of)
     if word in ("few", "couple", "lot", "dozen") and words[first] in ("the", "this", "that", "last", "first"):
         return None
     if word in words_of("quantities", "uncounted"):
@@ -151,10 +161,26 @@ def _measured(sentence: Sentence, first: int, of: int, head: int) -> _Count | No
     return _Count(AT_LEAST, 2, first, of) if plural else None
 
 
+def _pair_of_one(sentence: Sentence, first: int, measure: int, of: int) -> _Count | None:
+    """ "A pair of scissors" is one thing, "two pairs of scissors" are two."""
+    value = next((value for token in range(first, measure) if (value := _value(sentence.words[token]))), 0)
+    if value:
+        return None if _is_inexact(sentence, first, measure) else _Count(EXACTLY, value, measure - 1, of)
+    return _Count(AT_LEAST, 1, first, of) if sentence.words[first] in _ARTICLES else None
+
+
 def _is_qualified(sentence: Sentence, first: int, measure: int) -> bool:
     """Whether words before a measure make its number inexact: "about a dozen of", "half a dozen of", "two pair of"."""
-    before = sentence.words[max(first - 1, 0) : measure]
-    return any(word in words_of("quantities", "not_counted") or word == "half" or _value(word) for word in before)
+    words = sentence.words[first:measure]
+    return _is_inexact(sentence, first, measure) or any(word == "half" or _value(word) for word in words)
+
+
+def _is_inexact(sentence: Sentence, first: int, token: int) -> bool:
+    """Whether the words before a number say that it is none: "number 5", "about ten", "the other two"."""
+    inside, words = sentence.words[first:token], words_of("quantities", "not_counted")
+    if any(word in words for word in inside):
+        return True
+    return token == first > 0 and sentence.words[first - 1] in words_of("quantities", "names")
 
 
 def _dozens(sentence: Sentence, first: int, measure: int, of: int) -> _Count:
@@ -193,7 +219,7 @@ def _plain(sentence: Sentence, first: int, head: int, of: int = -1) -> _Count | 
     if word in ("a", "an") and words[first + 1] in words_of("quantities", "several"):  # "a few", "a many"
         return _Count(AT_LEAST, 2, first, first + 1) if plural else None
     if word in _ARTICLES:
-        return None if one_thing or _tagged_plural(sentence, head) or noun in _halves() else _Count(AT_LEAST, 1, first, last)
+        return None if one_thing or plural or noun in _halves() else _Count(AT_LEAST, 1, first, last)
     if word == "both":
         joins = any(words[token] == "and" for token in range(first, head))
         return _Count(EXACTLY, 2, first, first) if plural and not joins and not one_thing else None
@@ -211,16 +237,13 @@ def _plain(sentence: Sentence, first: int, head: int, of: int = -1) -> _Count | 
 
 def _bare_plural(sentence: Sentence, head: int, one_thing: bool) -> _Count | None:
     word = sentence.words[head]
-    if one_thing or sentence.tags[head] != "NNS" or word in words_of("quantities", "uncountable"):
+    if one_thing or sentence.tags[head] not in ("NNS", "NN") or not sentence.is_plural(head):
+        return None
+    if word in words_of("quantities", "uncountable"):
         return None
     if word in words_of("quantities", "units") or word in words_of("quantities", "numbers") or word in _measures():
         return None
     return _Count(AT_LEAST, 2, head, head)
-
-
-def _tagged_plural(sentence: Sentence, head: int) -> bool:
-    """Whether a noun after "a" is a plural for certain: then the article belongs to something else."""
-    return sentence.tags[head] in ("NNS", "NNPS") and sentence.words[head] not in words_of("quantities", "same_plural")
 
 
 @cache
@@ -234,15 +257,12 @@ def _numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> 
     """What a number says: the number of things, if it stands before a plural that is no unit."""
     words = sentence.words
     value, last = _value(words[token]), token
-    before = words[max(token - 1, 0) : token]
-    plural = sentence.is_plural(head) or (words[head] in ("pair", "pairs") and of >= 0)
-    if not plural or any(word in words_of("quantities", "not_counted") for word in before):
-        return None
-    if token == first and sentence.chunk_at[token - 1 if token else token] >= 0 and token and sentence.tags[token - 1] == "CD":
+    plural = sentence.is_plural(head) or (words[head] in _same_plural() and value > 1)
+    if not plural or _is_inexact(sentence, first, token):
         return None
     if last + 1 < head and words[last + 1] == "-" and last + 2 < head and _value(words[last + 2]):
         last += 1
-    if last + 2 <= head and words[last + 1] in _RANGE and _value(words[last + 2]):
+    if last + 2 <= head and (words[last + 1] in _RANGE or words[max(token - 1, 0)] == "between") and _value(words[last + 2]):
         return _counted(sentence, AT_LEAST, min(value, _value(words[last + 2])), first, last + 2, head, of)
     if value % 10 == 0 and 20 <= value < _MOST and last + 1 < head and 0 < _value(words[last + 1]) < 10:  # noqa: PLR2004
         value, last = value + _value(words[last + 1]), last + 1
@@ -275,6 +295,10 @@ def _counted(
     while start > first and (_value(words[start - 1]) or words[start - 1] in _RANGE):
         start -= 1
     return _Count(predicate, value, start, max(last, of))
+
+
+def _same_plural() -> frozenset[str]:
+    return words_of("quantities", "same_plural")
 
 
 @cache

@@ -15,6 +15,11 @@ from transforms.records import Claim, ClaimKind
 _RECIPROCAL = (("each", "other"), ("one", "another"))
 _SYMMETRIC = frozenset(("next_to", "near", "touching", "facing", "parallel_to", "perpendicular_to", "across_from", "opposite"))
 _OBJECT = frozenset(("pobj", "dobj", "attr", "pcomp", "npadvmod", "oprd"))
+_COMPARE = frozenset(
+    ("left_of", "right_of", "left_side_of", "right_side_of", "above", "over", "below", "under", "next_to", "near")
+)
+_NAMES_FOLLOW = frozenset(("in", "at", "by", "on", "into"))
+"""Before a name without an article, they say where or by whom a picture was made, or when."""
 _PREDICATES_OF_PLACE = frozenset(("in", "into", "inside"))
 
 
@@ -66,6 +71,8 @@ def _claims(sentence: Sentence, wording: Wording, first: int, last: int) -> Iter
     if not objects:
         return
     subject = find_subject(sentence, first, last, wording.predicate)
+    if wording.predicate in _COMPARE:
+        sentence.compared.update(objects)
     if subject is None or (kind == "predicative" and not subject.copular):
         return
     for chunk in subject.chunks:
@@ -105,6 +112,8 @@ def _objects(sentence: Sentence, wording: Wording, first: int, last: int) -> tup
     if number < 0:
         return ()
     chunk = sentence.chunks[number]
+    if chunk.last + 1 < len(sentence.words) and sentence.tags[chunk.last + 1] == "POS":
+        return ()  # "on the man's left"
     if chunk.drop is not None or chunk.absent or not _depends(sentence, number, first, last):
         return ()
     if _is_no_place(sentence, wording.predicate, number):
@@ -122,14 +131,17 @@ def _depends(sentence: Sentence, number: int, first: int, last: int) -> bool:
 
 
 def _is_no_place(sentence: Sentence, predicate: str, number: int) -> bool:
-    """Whether a noun with this preposition is no place: "in a row", "in a suit", "on its left"."""
+    """Whether a noun with this preposition is no place: "in a row", "in a suit", "on the left", "by John Smith"."""
     chunk = sentence.chunks[number]
+    words = sentence.words[chunk.first : chunk.last + 1]
     noun = sentence.words[chunk.head]
-    if noun in words_of("predicates", "place_nouns"):
+    if len(words) < 3 and noun in words_of("predicates", "place_nouns"):  # noqa: PLR2004
         return True
     if noun in _no_places().get(predicate, ()):
         return True
-    return predicate in _PREDICATES_OF_PLACE and noun in words_of("predicates", "clothes")
+    if predicate in _NAMES_FOLLOW and sentence.tags[chunk.head] in ("NNP", "NNPS") and sentence.tags[chunk.first] != "DT":
+        return True
+    return predicate in _PREDICATES_OF_PLACE and not words_of("predicates", "clothes").isdisjoint(words)
 
 
 @cache

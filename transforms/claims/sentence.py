@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 
 from spacy.tokens import Doc
 
 from transforms.claims.word_lists import words_of
 from transforms.phrases.noun_phrases import Phrases
+from transforms.phrases.word_lists import read_lists
 from transforms.records import Drop
 
 NOUNS = ("NN", "NNS", "NNP", "NNPS")
@@ -32,7 +34,8 @@ class Sentence:
     """The tokens of one caption, its tree and its noun chunks.
 
     words: in lower case. heads: for each token, the number of the token that it depends on; for a root, its own number.
-    chunks: in text order. chunk_at: for each token, the number of its chunk; -1 outside of chunks.
+    chunks: in text order. chunk_at: for each token, the number of its chunk; -1 outside of chunks. compared: the chunks
+      that another one is compared with: the car of "a dog to the left of a car".
     """
 
     words: list[str]
@@ -43,6 +46,7 @@ class Sentence:
     ends: list[int]
     chunks: list[NounChunk] = field(default_factory=list)
     chunk_at: list[int] = field(default_factory=list)
+    compared: set[int] = field(default_factory=set)
 
     @classmethod
     def from_doc(cls, doc: Doc, phrases: Phrases) -> "Sentence":
@@ -102,12 +106,14 @@ class Sentence:
         return chunk if chunk >= 0 and self.chunks[chunk].first == token else -1
 
     def is_plural(self, token: int) -> bool:
-        """Whether a noun is a plural. The tags are wrong in about one of fifty, so the word decides, too."""
+        """Whether a noun is a plural. Its form decides: of the nouns in captions, the tags get one in fifty wrong. Words
+        such as "sheep", which have one form, are what their tag says."""
         word = self.words[token]
-        if self.tags[token] in ("NNS", "NNPS"):
+        if word in _same_plural():
+            return self.tags[token] == "NNS"
+        if word in _irregular_plurals():
             return True
-        regular = word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3  # noqa: PLR2004
-        return word in _same_plural() or (regular and self.tags[token] == "NN")
+        return word.endswith(("s", "men")) and len(word) > 2 and not _ends_singular(word)  # noqa: PLR2004
 
     def children(self, token: int, *deps: str) -> Sequence[int]:
         """The tokens that depend on one with one of the given labels, in text order."""
@@ -120,5 +126,17 @@ class Sentence:
         return tuple(self.words[max(token - number, 0) : token])
 
 
+@cache
 def _same_plural() -> frozenset[str]:
     return words_of("quantities", "same_plural")
+
+
+@cache
+def _irregular_plurals() -> frozenset[str]:
+    return frozenset(read_lists("class_names")["irregular"]) - {"couple", "couples", "dice"}
+
+
+@lru_cache(10_000)
+def _ends_singular(word: str) -> bool:
+    """Whether a word in -s is a singular: "glass", "bus", "tennis"."""
+    return word.endswith(("ss", "us", "is", "'s", "’s")) or word in words_of("quantities", "singulars")

@@ -58,7 +58,7 @@ def find_subject(sentence: Sentence, first: int, last: int, predicate: str) -> S
         elif sentence.chunk_at[governor] >= 0:
             return _of_noun(sentence, governor, first)
         elif tag in ("IN", "RB", "JJ", "JJR", "TO", "RP") or sentence.deps[governor] in ("acomp", "advmod", "prep"):
-            if sentence.deps[token] == "pobj":  # in "up on a hill", "on" is no object of "up"
+            if sentence.deps[token] == "pobj" or sentence.deps[governor] == "conj":
                 return None
             token = governor
         else:
@@ -91,6 +91,9 @@ def _of_noun(sentence: Sentence, noun: int, first: int) -> Subject | None:
         return _of_nearest(sentence, nearest, first, number)
     if number != nearest:
         return _of_farther(sentence, number, nearest, first)
+    top = sentence.top(number)
+    if sentence.deps[top] == "dobj" and sentence.words[sentence.heads[top]] not in moving_verbs():
+        return None  # "riding a wave on a board"
     return _of_chunk(sentence, number)
 
 
@@ -114,16 +117,23 @@ def _of_nearest(sentence: Sentence, nearest: int, first: int, governor: int) -> 
 
 def _of_farther(sentence: Sentence, number: int, nearest: int, first: int) -> Subject | None:
     """The words depend on a chunk, and another one is between: "a cup and a fork on a table", "a cup on a table by a
-    door". Of coordinated nouns, only the last one is sure. Otherwise it is in doubt."""
-    chunk, between = sentence.chunks[number], sentence.chunks[nearest]
-    top = sentence.top(nearest)
-    steps = 0
-    while sentence.deps[top] == "conj" and steps < _STEPS:
-        top, steps = sentence.heads[top], steps + 1
-        if sentence.chunk_at[top] == number:
-            return _of_nearest(sentence, nearest, first, number)
-    del chunk, between
+    door". Of coordinated nouns, only the last one is sure. In a chain of comparisons, "a cup left of a plate above a
+    fork", each is made with the noun before it. Otherwise it is in doubt."""
+    if nearest in sentence.compared or _joins(sentence, nearest, number):
+        return _of_nearest(sentence, nearest, first, number)
     return None
+
+
+def _joins(sentence: Sentence, number: int, other: int) -> bool:
+    """Whether "and" joins a chunk to an earlier one."""
+    for _ in range(_STEPS):
+        top = sentence.top(number)
+        if sentence.deps[top] != "conj":
+            return False
+        number = sentence.chunk_at[sentence.heads[top]]
+        if number < 0 or number == other:
+            return number == other
+    return False
 
 
 def _of_verb(sentence: Sentence, verb: int, first: int, predicate: str, own: bool = False) -> Subject | None:
@@ -186,11 +196,11 @@ def _moved(sentence: Sentence, verb: int, first: int) -> Subject | None:
     direct = next((c for c in sentence.children(verb, "dobj") if verb < c < first), -1)
     if direct < 0 or sentence.chunk_at[direct] < 0:
         return None
-    if sentence.chunks[sentence.chunk_at[direct]].drop is not None:
-        return None  # "side by side"
-    if sentence.words[verb] in moving_verbs() and sentence.chunks[sentence.chunk_at[direct]].last == first - 1:
-        return _of_chunk(sentence, sentence.chunk_at[direct]) or Subject(())
-    return Subject(())
+    number, nearest = sentence.chunk_at[direct], _nearest(sentence, first)
+    if sentence.words[verb] not in moving_verbs() or sentence.chunks[nearest].last != first - 1:
+        return Subject(())
+    sure = nearest == number or nearest in sentence.compared or _joins(sentence, nearest, number)
+    return (_of_chunk(sentence, nearest) if sure else None) or Subject(())
 
 
 def _attribute(sentence: Sentence, verb: int, first: int, negated: bool) -> Subject | None:
@@ -216,8 +226,7 @@ def _relative(sentence: Sentence, verb: int, first: int) -> Subject | None:
         return _of_chunk(sentence, number)
     if chunk.drop is Drop.PICTURE:
         return _of_nearest(sentence, nearest, _start_of_clause(sentence, verb), number)
-    top = sentence.top(nearest) if nearest >= 0 else -1
-    if top >= 0 and sentence.deps[top] == "conj" and sentence.chunk_at[sentence.heads[top]] == number:
+    if nearest >= 0 and _joins(sentence, nearest, number):
         return _of_nearest(sentence, nearest, _start_of_clause(sentence, verb), number)
     return _of_chunk(sentence, number)
 
