@@ -221,7 +221,7 @@ def _plain(sentence: Sentence, first: int, head: int, of: int = -1) -> _Count | 
     if word in _ARTICLES:
         return None if one_thing or plural or noun in _halves() else _Count(AT_LEAST, 1, first, last)
     if word == "both":
-        joins = any(words[token] == "and" for token in range(first, head))
+        joins = "and" in words[first : head + 2]  # "both men and women"
         return _Count(EXACTLY, 2, first, first) if plural and not joins and not one_thing else None
     if word == "few":  # it says rather that there are not many
         return None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from transforms.claims.sentence import Sentence
-from transforms.claims.word_lists import read_list, wordings
+from transforms.claims.word_lists import read_list, wordings_at
 from transforms.records import Claim, ClaimKind
 
 
@@ -44,13 +44,13 @@ def _superlative(sentence: Sentence, token: int, predicate: str) -> Iterator[Cla
         return
     chunk = sentence.chunk_at[token]
     last = token
-    if chunk < 0 or sentence.chunks[chunk].drop is not None:
+    if chunk < 0 or sentence.chunks[chunk].drop is not None or sentence.chunks[chunk].head == token:
         if token + 1 == len(words) or words[token + 1] != "of":
             return
         chunk, last = sentence.starting_at(token + 2), token + 1
         if chunk < 0 or sentence.chunks[chunk].drop is not None or not sentence.is_plural(sentence.chunks[chunk].head):
             return
-    elif sentence.chunks[chunk].head == token or sentence.is_plural(sentence.chunks[chunk].head):
+    elif sentence.is_plural(sentence.chunks[chunk].head):
         return
     if not sentence.chunks[chunk].absent:
         yield Claim(
@@ -75,9 +75,9 @@ def _ordinal(sentence: Sentence, token: int, number: int) -> Iterator[Claim]:
         return
     if sentence.is_plural(sentence.chunks[chunk].head):
         return
-    for wording in wordings().get("from", ()):
+    for wording in reversed(wordings_at(sentence.words, start) if start < len(sentence.words) else []):
         end = start + len(wording.words)
-        if wording.kind == "ordinals_from" and tuple(sentence.words[start:end]) == wording.words:
+        if wording.kind == "ordinals_from":
             if end < len(sentence.words) and sentence.words[end] == "of" and end + 1 < len(sentence.words):
                 return  # "the second dog from the left of the house"
             yield Claim(

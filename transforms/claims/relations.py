@@ -9,7 +9,7 @@ from functools import cache
 
 from transforms.claims.sentence import Sentence
 from transforms.claims.subjects import Subject, find_subject
-from transforms.claims.word_lists import Wording, read_list, wordings, words_of
+from transforms.claims.word_lists import Wording, read_list, wordings, wordings_at, words_of
 from transforms.records import Claim, ClaimKind
 
 _RECIPROCAL = (("each", "other"), ("one", "another"))
@@ -20,6 +20,7 @@ _COMPARE = frozenset(
 )
 _NAMES_FOLLOW = frozenset(("in", "at", "by", "on", "into"))
 """Before a name without an article, they say where or by whom a picture was made, or when."""
+_BE = frozenset(("is", "are", "was", "were", "'s", "’s", "not", "n't"))
 _PREDICATES_OF_PLACE = frozenset(("in", "into", "inside"))
 
 
@@ -27,30 +28,32 @@ def read_relations(sentence: Sentence) -> Iterator[Claim]:
     """The relations, in the order of their words."""
     if "?" in sentence.words:  # "Is the dog on the mat?"
         return
-    token, by_first = 0, wordings()
-    while token < len(sentence.words):
+    words, first_words = sentence.words, wordings().following
+    token = 0
+    while token < len(words):
         after = token + 1
-        for wording in by_first.get(sentence.words[token], ()):
-            if wording.kind != "ordinals_from" and _matches(sentence, wording, token):
+        if words[token] in first_words:
+            for wording in reversed(wordings_at(words, token)):
                 last = token + len(wording.words) - 1
-                yield from _claims(sentence, wording, token, last)
-                after = last + 1
-                break
+                if _fits(sentence, wording, token, last):
+                    yield from _claims(sentence, wording, token, last)
+                    after = last + 1
+                    break
         token = after
 
 
-def _matches(sentence: Sentence, wording: Wording, token: int) -> bool:
-    words = wording.words
-    if tuple(sentence.words[token : token + len(words)]) != words:
-        return False
+def _fits(sentence: Sentence, wording: Wording, first: int, last: int) -> bool:
+    """Whether the words at a place may be a wording."""
     if wording.kind == "verbs":
-        return sentence.tags[token].startswith("VB")
+        return sentence.tags[first].startswith("VB")
     if wording.kind == "bare_places":
-        following = token + len(words)
+        following = last + 1
         return following == len(sentence.words) or (
             sentence.words[following] not in ("of", "side", "hand", "corner") and sentence.starting_at(following) < 0
         )
-    return True
+    if wording.kind == "predicative":
+        return first > 0 and sentence.words[first - 1] in _BE
+    return wording.kind != "ordinals_from"
 
 
 def _claims(sentence: Sentence, wording: Wording, first: int, last: int) -> Iterator[Claim]:
@@ -137,7 +140,7 @@ def _is_no_place(sentence: Sentence, predicate: str, number: int) -> bool:
     noun = sentence.words[chunk.head]
     if len(words) < 3 and noun in words_of("predicates", "place_nouns"):  # noqa: PLR2004
         return True
-    if noun in _no_places().get(predicate, ()):
+    if noun in _no_places().get(predicate, ()) or noun in words_of("predicates", "pictures"):
         return True
     if predicate in _NAMES_FOLLOW and sentence.tags[chunk.head] in ("NNP", "NNPS") and sentence.tags[chunk.first] != "DT":
         return True

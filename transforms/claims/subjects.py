@@ -8,8 +8,8 @@ worse than none.
 
 from dataclasses import dataclass
 
-from transforms.claims.sentence import NOUNS, Sentence
-from transforms.claims.word_lists import moving_verbs, without_place
+from transforms.claims.sentence import Sentence
+from transforms.claims.word_lists import forms_of, without_place, words_of
 from transforms.records import Drop
 
 _STEPS = 6  # up the tree: longer chains are errors of the parser in nearly all captions
@@ -24,6 +24,11 @@ _LOCATES = frozenset(
     )
 )
 """Participles after which "by" names a place, not who did it."""
+
+
+_JOINS = frozenset(("and", "or", ",", "but", "&", "then", "while"))
+_PLACES = frozenset(("in", "at", "on", "inside", "within"))
+_BESIDE = frozenset(("next_to", "near", "by", "in_front_of", "behind", "under", "against", "over", "above", "side_of", "across_from"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,8 @@ def find_subject(sentence: Sentence, first: int, last: int, predicate: str) -> S
     anchor = _anchor(sentence, first, last)
     if anchor < 0:
         return None
-    if sentence.tags[anchor].startswith("VB") and anchor >= first and sentence.deps[anchor] not in ("prep", "amod"):
-        return _of_verb(sentence, anchor, first, predicate, own=True)
+    if sentence.tags[anchor].startswith("VB") and sentence.deps[anchor] not in ("prep", "amod"):
+        return _of_verb(sentence, anchor, first, last, predicate, own=True)
     token = anchor
     for _ in range(_STEPS):
         governor = sentence.heads[token]
@@ -54,9 +59,9 @@ def find_subject(sentence: Sentence, first: int, last: int, predicate: str) -> S
         if first <= governor <= last:
             token = governor
         elif tag.startswith("VB") and sentence.deps[governor] != "amod" and sentence.chunk_at[governor] < 0:
-            return _of_verb(sentence, governor, first, predicate)
+            return _of_verb(sentence, governor, first, last, predicate)
         elif sentence.chunk_at[governor] >= 0:
-            return _of_noun(sentence, governor, first)
+            return _of_noun(sentence, governor, first, last, predicate)
         elif tag in ("IN", "RB", "JJ", "JJR", "TO", "RP") or sentence.deps[governor] in ("acomp", "advmod", "prep"):
             if sentence.deps[token] == "pobj" or sentence.deps[governor] == "conj":
                 return None
@@ -80,7 +85,7 @@ def _anchor(sentence: Sentence, first: int, last: int) -> int:
     return found
 
 
-def _of_noun(sentence: Sentence, noun: int, first: int) -> Subject | None:
+def _of_noun(sentence: Sentence, noun: int, first: int, last: int, predicate: str) -> Subject | None:
     """The chunk of a noun that the words depend on, if it stands before them and no other can be meant."""
     number = sentence.chunk_at[noun]
     chunk = sentence.chunks[number]
@@ -91,10 +96,25 @@ def _of_noun(sentence: Sentence, noun: int, first: int) -> Subject | None:
         return _of_nearest(sentence, nearest, first, number)
     if number != nearest:
         return _of_farther(sentence, number, nearest, first)
-    top = sentence.top(number)
-    if sentence.deps[top] == "dobj" and sentence.words[sentence.heads[top]] not in moving_verbs():
-        return None  # "riding a wave on a board"
-    return _of_chunk(sentence, number)
+    return None if _in_doubt(sentence, number, last, predicate) else _of_chunk(sentence, number)
+
+
+def _in_doubt(sentence: Sentence, number: int, last: int, predicate: str) -> bool:
+    """Whether the words may say something about an earlier noun or verb than the chunk right before them, although the
+    parser says that they do not."""
+    words, top = sentence.words, sentence.top(number)
+    governor = sentence.heads[top]
+    is_own = last + 1 < len(words) and sentence.tags[last + 1] == "PRP$"  # "in his hand"
+    if sentence.deps[top] == "dobj":  # "riding a wave on a board", "holding a bag in a park"
+        return words[governor] not in forms_of("moving") and not (is_own and words[governor] in forms_of("holding"))
+    if sentence.deps[top] != "pobj":
+        return False
+    if words[governor] == "with":  # "a man with a bag in a park"
+        return words[sentence.heads[governor]] in words_of("predicates", "people") and not is_own
+    chunk = sentence.chunks[number]
+    if words[governor] == "in" and not words_of("predicates", "clothes").isdisjoint(words[chunk.first : chunk.last + 1]):
+        return True  # "a man in a suit on a boat"
+    return words[governor] in _PLACES and predicate in _BESIDE  # "a couch in a room next to a window"
 
 
 def _of_chunk(sentence: Sentence, number: int) -> Subject | None:
@@ -136,7 +156,9 @@ def _joins(sentence: Sentence, number: int, other: int) -> bool:
     return False
 
 
-def _of_verb(sentence: Sentence, verb: int, first: int, predicate: str, own: bool = False) -> Subject | None:
+def _of_verb(
+    sentence: Sentence, verb: int, first: int, last: int, predicate: str, own: bool = False
+) -> Subject | None:
     """The subject of a verb. own: whether the verb itself is the predicate, such as "contains"."""
     deps, heads, words = sentence.deps, sentence.heads, sentence.words
     if not own:
@@ -144,7 +166,7 @@ def _of_verb(sentence: Sentence, verb: int, first: int, predicate: str, own: boo
             return None
         if predicate == "by" and sentence.tags[verb] in ("VBN", "VBD") and words[verb] not in _LOCATES:
             return None
-        if verb < first and (moved := _moved(sentence, verb, first)) is not None:
+        if verb < first and (moved := _moved(sentence, verb, first, last)) is not None:
             return moved if moved.chunks else None
     negated = copular = False
     for _ in range(_STEPS):
@@ -178,8 +200,8 @@ def _of_verb(sentence: Sentence, verb: int, first: int, predicate: str, own: boo
             found = _relative(sentence, verb, first)
             return Subject(found.chunks, negated, copular) if found else None
         if dep in ("conj", "advcl", "xcomp", "ccomp", "pcomp", "dep") and heads[verb] != verb:
-            if dep == "conj" and sentence.tags[heads[verb]] in NOUNS:
-                return None
+            if dep == "conj" and _JOINS.isdisjoint(words[heads[verb] : verb]):
+                return None  # "helping a child stand on a board"
             if dep in ("xcomp", "advcl", "ccomp", "dep") and sentence.tags[verb] not in ("VBG", "VBN"):
                 return None  # "trying to get on a bus"
             if dep == "pcomp" or not sentence.tags[heads[verb]].startswith("VB"):
@@ -190,14 +212,16 @@ def _of_verb(sentence: Sentence, verb: int, first: int, predicate: str, own: boo
     return None
 
 
-def _moved(sentence: Sentence, verb: int, first: int) -> Subject | None:
+def _moved(sentence: Sentence, verb: int, first: int, last: int) -> Subject | None:
     """What a verb brings to a place: the cup of "a man putting a cup on a table". None if it has no object before the
     words; without chunks if it is in doubt which of its nouns is there."""
     direct = next((c for c in sentence.children(verb, "dobj") if verb < c < first), -1)
     if direct < 0 or sentence.chunk_at[direct] < 0:
         return None
     number, nearest = sentence.chunk_at[direct], _nearest(sentence, first)
-    if sentence.words[verb] not in moving_verbs() or sentence.chunks[nearest].last != first - 1:
+    is_own = last + 1 < len(sentence.words) and sentence.tags[last + 1] == "PRP$"
+    moves = sentence.words[verb] in forms_of("moving") or (is_own and sentence.words[verb] in forms_of("holding"))
+    if not moves or sentence.chunks[nearest].last != first - 1:
         return Subject(())
     sure = nearest == number or nearest in sentence.compared or _joins(sentence, nearest, number)
     return (_of_chunk(sentence, nearest) if sure else None) or Subject(())

@@ -1,7 +1,7 @@
 """The lists of words in this folder, in the form that the rules use."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from itertools import product
@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 _VOWELS = "aeiou"
+_PICTURE = "PICTURE"  # in a wording, any word for a picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +36,44 @@ def words_of(file: str, section: str) -> frozenset[str]:
     return frozenset(map(str, read_list(file)[section]))
 
 
+@dataclass(slots=True)
+class Node:
+    """A tree of wordings, word by word. ends: the wordings that end here."""
+
+    following: dict[str, "Node"] = field(default_factory=dict)
+    ends: list[Wording] = field(default_factory=list)
+
+
 @cache
-def wordings() -> dict[str, tuple[Wording, ...]]:
-    """The wordings of relations by their first word, the longest first."""
-    found: dict[tuple[str, ...], Wording] = {}
+def wordings() -> Node:
+    """The wordings of relations. There are thousands of them: a walk along the words of a caption finds the ones there."""
+    root = Node()
     for kind in ("prepositions", "verbs", "predicative", "mutual", "places", "bare_places", "ordinals_from"):
         for predicate, patterns in read_list("predicates")[kind].items():
             for words in (words for pattern in patterns for words in expanded(pattern)):
-                found.setdefault(words, Wording(words, kind, predicate))
-    by_first: dict[str, list[Wording]] = {}
-    for wording in sorted(found.values(), key=lambda one: -len(one.words)):
-        by_first.setdefault(wording.words[0], []).append(wording)
-    return {first: tuple(some) for first, some in by_first.items()}
+                node = root
+                for word in words:
+                    node = node.following.setdefault(word, Node())
+                node.ends.append(Wording(words, kind, predicate))
+    return root
+
+
+def wordings_at(words: Sequence[str], token: int) -> list[Wording]:
+    """The wordings that the words from a token on begin with, the shortest first."""
+    node = wordings().following.get(words[token])
+    found: list[Wording] = []
+    while node is not None:
+        if node.ends:
+            found += node.ends
+        token += 1
+        if token == len(words):
+            break
+        node = node.following.get(words[token]) or (_picture_after(node, words[token]) if node.following else None)
+    return found
+
+
+def _picture_after(node: Node, word: str) -> Node | None:
+    return node.following.get(_PICTURE) if word in words_of("predicates", "pictures") else None
 
 
 def expanded(pattern: str) -> Iterator[tuple[str, ...]]:
@@ -55,7 +82,7 @@ def expanded(pattern: str) -> Iterator[tuple[str, ...]]:
     optional = False
     for part in pattern.split(" "):
         optional = optional or part.startswith("[")
-        choices = _choices(part.strip("[]"))
+        choices = tuple((word,) for word in part.strip("[]").split("|"))
         if optional and not part.startswith("["):  # the rest of a group, such as [away from]
             slots[-1] = (*((*before, *one) for before in slots[-1] for one in choices if before), ())
         else:
@@ -63,11 +90,6 @@ def expanded(pattern: str) -> Iterator[tuple[str, ...]]:
         optional = optional and not part.endswith("]")
     for parts in product(*slots):
         yield tuple(word for part in parts for word in part)
-
-
-def _choices(part: str) -> tuple[tuple[str, ...], ...]:
-    words = read_list("predicates")["pictures"] if part == "PICTURE" else part.split("|")
-    return tuple((word,) for word in words)
 
 
 @cache
@@ -83,9 +105,9 @@ def without_place() -> dict[str, frozenset[str]]:
 
 
 @cache
-def moving_verbs() -> frozenset[str]:
-    """The forms of verbs that bring their object to a place."""
-    return frozenset(inflected(read_list("predicates")["moving"]))
+def forms_of(section: str) -> frozenset[str]:
+    """The forms of the verbs in a section of `predicates.yaml`: `moving`, `holding`."""
+    return frozenset(inflected(read_list("predicates")[section]))
 
 
 _IRREGULAR = {
