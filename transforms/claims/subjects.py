@@ -96,6 +96,9 @@ def _of_noun(sentence: Sentence, noun: int, first: int, last: int, predicate: st
         return _of_nearest(sentence, nearest, first, number)
     if number != nearest:
         return _of_farther(sentence, number, nearest, first)
+    governor = sentence.heads[sentence.top(number)]
+    if sentence.deps[sentence.top(number)] == "dobj" and sentence.words[governor] in forms_of("acting"):
+        return _of_verb(sentence, governor, first, last, predicate)
     return None if _in_doubt(sentence, number, last, predicate) else _of_chunk(sentence, number)
 
 
@@ -216,7 +219,7 @@ def _moved(sentence: Sentence, verb: int, first: int, last: int) -> Subject | No
     """What a verb brings to a place: the cup of "a man putting a cup on a table". None if it has no object before the
     words; without chunks if it is in doubt which of its nouns is there."""
     direct = next((c for c in sentence.children(verb, "dobj") if verb < c < first), -1)
-    if direct < 0 or sentence.chunk_at[direct] < 0:
+    if direct < 0 or sentence.chunk_at[direct] < 0 or sentence.words[verb] in forms_of("acting"):
         return None
     number, nearest = sentence.chunk_at[direct], _nearest(sentence, first)
     is_own = last + 1 < len(sentence.words) and sentence.tags[last + 1] == "PRP$"
@@ -247,12 +250,22 @@ def _relative(sentence: Sentence, verb: int, first: int) -> Subject | None:
     chunk = sentence.chunks[number]
     nearest = _nearest(sentence, verb)
     if nearest == number:
-        return _of_chunk(sentence, number)
+        return _of_chunk(sentence, _wearer(sentence, number))
     if chunk.drop is Drop.PICTURE:
         return _of_nearest(sentence, nearest, _start_of_clause(sentence, verb), number)
     if nearest >= 0 and _joins(sentence, nearest, number):
         return _of_nearest(sentence, nearest, _start_of_clause(sentence, verb), number)
     return _of_chunk(sentence, number)
+
+
+def _wearer(sentence: Sentence, number: int) -> int:
+    """The man of "a man in a suit": he sits on the chair, not the suit. The chunk itself if it is not worn."""
+    chunk, governor = sentence.chunks[number], sentence.heads[sentence.top(number)]
+    words = sentence.words[chunk.first : chunk.last + 1]
+    if sentence.words[governor] not in ("in", "with") or words_of("predicates", "clothes").isdisjoint(words):
+        return number
+    other = sentence.chunk_at[sentence.heads[governor]]
+    return other if 0 <= other < number else number
 
 
 def _start_of_clause(sentence: Sentence, verb: int) -> int:
