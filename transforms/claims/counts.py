@@ -125,6 +125,8 @@ def _partitive(sentence: Sentence, number: int) -> _Count | None:
 def _count(sentence: Sentence, first: int, head: int) -> _Count | None:
     """What the words of a chunk up to its head say."""
     words = sentence.words
+    if first > 1 and words[first - 1] == "of" and words[first - 2] in _measures() and first == head:
+        return _Count(AT_LEAST, 2, first - 2, first - 1) if sentence.is_plural(head) else None
     for token in range(first + 1, head - 1):
         if words[token] == "of" and token + 1 < head + 1:
             return _measured(sentence, first, token, head)
@@ -141,7 +143,7 @@ def _measured(sentence: Sentence, first: int, of: int, head: int) -> _Count | No
     if word in words_of("quantities", "portions"):
         return _plain(sentence, first, measure)
     counted = inner is not None and not _is_bare(inner, head)
-    plural = sentence.is_plural(head) and words[head] not in words_of("quantities", "uncountable")
+    plural = sentence.is_plural(head)
     if word in ("pair", "pairs") and words[head] in words_of("quantities", "pairs_of_one"):
         return _pair_of_one(sentence, first, measure, of)
     if word in ("few", "couple", "lot", "dozen") and words[first] in ("the", "this", "that", "last", "first"):
@@ -219,7 +221,7 @@ def _plain(sentence: Sentence, first: int, head: int, of: int = -1) -> _Count | 
     if word in ("a", "an") and words[first + 1] in words_of("quantities", "several"):  # "a few", "a many"
         return _Count(AT_LEAST, 2, first, first + 1) if plural else None
     if word in _ARTICLES:
-        return None if one_thing or plural or noun in _halves() else _Count(AT_LEAST, 1, first, last)
+        return None if one_thing or plural or (noun in _halves() and head == first + 1) else _Count(AT_LEAST, 1, first, last)
     if word == "both":
         joins = "and" in words[first : head + 2]  # "both men and women"
         return _Count(EXACTLY, 2, first, first) if plural and not joins and not one_thing else None

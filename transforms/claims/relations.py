@@ -9,7 +9,7 @@ from functools import cache
 
 from transforms.claims.sentence import Sentence
 from transforms.claims.subjects import Subject, find_subject
-from transforms.claims.word_lists import Wording, read_list, wordings, wordings_at, words_of
+from transforms.claims.word_lists import Wording, forms_of, read_list, wordings, wordings_at, words_of
 from transforms.records import Claim, ClaimKind
 
 _RECIPROCAL = (("each", "other"), ("one", "another"))
@@ -60,6 +60,7 @@ def _claims(sentence: Sentence, wording: Wording, first: int, last: int) -> Iter
     kind = wording.kind
     if kind in ("places", "bare_places", "mutual"):
         subject = find_subject(sentence, first, last, wording.predicate)
+        sentence.spent.update(range(first, last + 1))
         if subject and kind == "mutual":
             yield from _mutual(sentence, wording.predicate, subject, first, last)
         elif subject:
@@ -130,6 +131,8 @@ def _depends(sentence: Sentence, number: int, first: int, last: int) -> bool:
     """Whether a chunk is an object of one of the words, or of the verb that they belong to: "is near a dog"."""
     top = sentence.top(number)
     head = sentence.heads[top]
+    if sentence.deps[first] == "prt" and first == last:  # "walking up a hill"
+        return head == sentence.heads[first] and sentence.words[head] in forms_of("motion")
     return first <= head <= last and sentence.deps[top] in _OBJECT
 
 

@@ -35,7 +35,7 @@ class Sentence:
 
     words: in lower case. heads: for each token, the number of the token that it depends on; for a root, its own number.
     chunks: in text order. chunk_at: for each token, the number of its chunk; -1 outside of chunks. compared: the chunks
-      that another one is compared with: the car of "a dog to the left of a car".
+      that another one is compared with: the car of "a dog to the left of a car". spent: tokens of wordings without an object: "side by side".
     """
 
     words: list[str]
@@ -47,6 +47,7 @@ class Sentence:
     chunks: list[NounChunk] = field(default_factory=list)
     chunk_at: list[int] = field(default_factory=list)
     compared: set[int] = field(default_factory=set)
+    spent: set[int] = field(default_factory=set)
 
     @classmethod
     def from_doc(cls, doc: Doc, phrases: Phrases) -> "Sentence":
@@ -139,4 +140,6 @@ def _irregular_plurals() -> frozenset[str]:
 @lru_cache(10_000)
 def _ends_singular(word: str) -> bool:
     """Whether a word in -s is a singular: "glass", "bus", "tennis"."""
-    return word.endswith(("ss", "us", "is", "'s", "’s")) or word in words_of("quantities", "singulars")
+    if word.endswith("is"):
+        return word not in words_of("quantities", "plurals_in_is")
+    return word.endswith(("ss", "us", "'s", "’s")) or word in words_of("quantities", "singulars")

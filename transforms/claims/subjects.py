@@ -26,6 +26,7 @@ _LOCATES = frozenset(
 """Participles after which "by" names a place, not who did it."""
 
 
+_RECIPROCAL = (("each", "other"), ("one", "another"))
 _JOINS = frozenset(("and", "or", ",", "but", "&", "then", "while"))
 _PLACES = frozenset(("in", "at", "on", "inside", "within"))
 _BESIDE = frozenset(("next_to", "near", "by", "in_front_of", "behind", "under", "against", "over", "above", "side_of", "across_from"))
@@ -48,6 +49,8 @@ def find_subject(sentence: Sentence, first: int, last: int, predicate: str) -> S
     anchor = _anchor(sentence, first, last)
     if anchor < 0:
         return None
+    if (owned := _owned(sentence, first, last)) is not None:
+        return owned
     if sentence.tags[anchor].startswith("VB") and sentence.deps[anchor] not in ("prep", "amod"):
         return _of_verb(sentence, anchor, first, last, predicate, own=True)
     token = anchor
@@ -56,7 +59,7 @@ def find_subject(sentence: Sentence, first: int, last: int, predicate: str) -> S
         if governor == token:
             return None
         tag = sentence.tags[governor]
-        if first <= governor <= last:
+        if first <= governor <= last or governor in sentence.spent:
             token = governor
         elif tag.startswith("VB") and sentence.deps[governor] != "amod" and sentence.chunk_at[governor] < 0:
             return _of_verb(sentence, governor, first, last, predicate)
@@ -69,6 +72,17 @@ def find_subject(sentence: Sentence, first: int, last: int, predicate: str) -> S
         else:
             return None
     return None
+
+
+def _owned(sentence: Sentence, first: int, last: int) -> Subject | None:
+    """The towel of "a woman with a towel on her head", whatever the parser says. None if the words are not like that."""
+    if last + 1 == len(sentence.words) or sentence.tags[last + 1] != "PRP$" or first == 0:
+        return None
+    number = sentence.chunk_at[first - 1]
+    if number < 0 or sentence.chunks[number].first == 0:
+        return None
+    is_with = sentence.words[sentence.chunks[number].first - 1] == "with"
+    return _of_chunk(sentence, number) if is_with else None
 
 
 def _anchor(sentence: Sentence, first: int, last: int) -> int:
@@ -99,6 +113,8 @@ def _of_noun(sentence: Sentence, noun: int, first: int, last: int, predicate: st
     governor = sentence.heads[sentence.top(number)]
     if sentence.deps[sentence.top(number)] == "dobj" and sentence.words[governor] in forms_of("acting"):
         return _of_verb(sentence, governor, first, last, predicate)
+    if (wearer := _wearer(sentence, number)) != number:
+        return _of_chunk(sentence, wearer)
     return None if _in_doubt(sentence, number, last, predicate) else _of_chunk(sentence, number)
 
 
@@ -114,9 +130,6 @@ def _in_doubt(sentence: Sentence, number: int, last: int, predicate: str) -> boo
         return False
     if words[governor] == "with":  # "a man with a bag in a park"
         return words[sentence.heads[governor]] in words_of("predicates", "people") and not is_own
-    chunk = sentence.chunks[number]
-    if words[governor] == "in" and not words_of("predicates", "clothes").isdisjoint(words[chunk.first : chunk.last + 1]):
-        return True  # "a man in a suit on a boat"
     return words[governor] in _PLACES and predicate in _BESIDE  # "a couch in a room next to a window"
 
 
@@ -192,6 +205,9 @@ def _of_verb(
         copular = copular or words[verb] in _BE
         if expletive:
             return _attribute(sentence, verb, first, negated)
+        if not own and words[verb] in _BE and words[first - 1] not in ("and", ",") and _nearest(sentence, first) >= 0:
+            if sentence.chunks[_nearest(sentence, first)].first > verb:  # "is in front of food on a table"
+                return None
         if subject >= 0:
             if sentence.tags[subject] in _RELATIVE or (words[subject] == "that" and sentence.chunk_at[subject] < 0):
                 found = _relative(sentence, verb, first)
@@ -219,6 +235,8 @@ def _moved(sentence: Sentence, verb: int, first: int, last: int) -> Subject | No
     """What a verb brings to a place: the cup of "a man putting a cup on a table". None if it has no object before the
     words; without chunks if it is in doubt which of its nouns is there."""
     direct = next((c for c in sentence.children(verb, "dobj") if verb < c < first), -1)
+    if direct > 0 and sentence.before(direct + 1, 2) in _RECIPROCAL:  # "biting each other on the grass"
+        return None
     if direct < 0 or sentence.chunk_at[direct] < 0 or sentence.words[verb] in forms_of("acting"):
         return None
     number, nearest = sentence.chunk_at[direct], _nearest(sentence, first)
@@ -255,6 +273,8 @@ def _relative(sentence: Sentence, verb: int, first: int) -> Subject | None:
         return _of_nearest(sentence, nearest, _start_of_clause(sentence, verb), number)
     if nearest >= 0 and _joins(sentence, nearest, number):
         return _of_nearest(sentence, nearest, _start_of_clause(sentence, verb), number)
+    if sentence.deps[sentence.top(number)] == "pobj":  # "men at a table with ties sitting near a laptop"
+        return None
     return _of_chunk(sentence, number)
 
 
@@ -262,7 +282,7 @@ def _wearer(sentence: Sentence, number: int) -> int:
     """The man of "a man in a suit": he sits on the chair, not the suit. The chunk itself if it is not worn."""
     chunk, governor = sentence.chunks[number], sentence.heads[sentence.top(number)]
     words = sentence.words[chunk.first : chunk.last + 1]
-    if sentence.words[governor] not in ("in", "with") or words_of("predicates", "clothes").isdisjoint(words):
+    if sentence.words[governor] != "in" or words_of("predicates", "clothes").isdisjoint(words):
         return number
     other = sentence.chunk_at[sentence.heads[governor]]
     return other if 0 <= other < number else number
