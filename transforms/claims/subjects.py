@@ -157,6 +157,9 @@ def _of_farther(sentence: Sentence, number: int, nearest: int, first: int) -> Su
     fork", each is made with the noun before it. Otherwise it is in doubt."""
     if nearest in sentence.compared or _joins(sentence, nearest, number):
         return _of_nearest(sentence, nearest, first, number)
+    of = sentence.heads[sentence.top(nearest)]
+    if sentence.words[of] == "of" and sentence.chunk_at[sentence.heads[of]] == number:  # "a vase of flowers on a table"
+        return _of_chunk(sentence, number)
     return None
 
 
@@ -235,6 +238,8 @@ def _moved(sentence: Sentence, verb: int, first: int, last: int) -> Subject | No
     """What a verb brings to a place: the cup of "a man putting a cup on a table". None if it has no object before the
     words; without chunks if it is in doubt which of its nouns is there."""
     direct = next((c for c in sentence.children(verb, "dobj") if verb < c < first), -1)
+    if direct in sentence.spent:  # "side by side"
+        return None
     if direct > 0 and sentence.before(direct + 1, 2) in _RECIPROCAL:  # "biting each other on the grass"
         return None
     if direct < 0 or sentence.chunk_at[direct] < 0 or sentence.words[verb] in forms_of("acting"):
@@ -267,6 +272,8 @@ def _relative(sentence: Sentence, verb: int, first: int) -> Subject | None:
         return None
     chunk = sentence.chunks[number]
     nearest = _nearest(sentence, verb)
+    if nearest > 0 and sentence.chunks[nearest].drop is Drop.PRONOUN:  # "a sign which hangs over a door"
+        nearest = _nearest(sentence, sentence.chunks[nearest].first)
     if nearest == number:
         return _of_chunk(sentence, _wearer(sentence, number))
     if chunk.drop is Drop.PICTURE:
