@@ -103,7 +103,9 @@ def _negated_verbs(sentence: Sentence) -> frozenset[int]:
     if _NEGATIONS.isdisjoint(sentence.words):
         return frozenset()
     return frozenset(
-        head for word, head, dep in zip(sentence.words, sentence.heads, sentence.deps, strict=True) if dep == "neg" and word in _NEGATIONS
+        head
+        for word, head, dep in zip(sentence.words, sentence.heads, sentence.deps, strict=True)
+        if dep == "neg" and word in _NEGATIONS
     )
 
 
@@ -111,7 +113,7 @@ def _partitive(sentence: Sentence, number: int) -> _Count | None:
     """ "Two of the dogs": at least two of them are there. "One of the dogs": at least one."""
     chunk = sentence.chunks[number]
     words, first = sentence.words, chunk.first
-    if first < 2 or words[first - 1] != "of" or words[first] not in _DEFINITE or not sentence.is_plural(chunk.head):  # noqa: PLR2004
+    if first < 2 or words[first - 1] != "of" or words[first] not in _DEFINITE or not sentence.is_plural(chunk.head):
         return None
     before = first - 2
     if sentence.chunk_at[before] >= 0 and sentence.chunks[sentence.chunk_at[before]].drop is None:
@@ -158,7 +160,7 @@ def _measured(sentence: Sentence, first: int, of: int, head: int) -> _Count | No
         return inner
     number = _measures()[word]
     single = measure == first or words[first] in ("a", "the", "an", "this", "that", "another", "each")
-    if number and single and (plural or number == 2) and not _is_qualified(sentence, first, measure):  # noqa: PLR2004
+    if number and single and (plural or number == 2) and not _is_qualified(sentence, first, measure):
         return _Count(EXACTLY, number, first, of)
     return _Count(AT_LEAST, 2, first, of) if plural else None
 
@@ -188,7 +190,11 @@ def _is_inexact(sentence: Sentence, first: int, token: int) -> bool:
 def _dozens(sentence: Sentence, first: int, measure: int, of: int) -> _Count:
     """ "Dozens of people": at least twelve. "A dozen of": twelve."""
     words = sentence.words
-    if words[measure] == "dozen" and not _is_qualified(sentence, first, measure) and "couple" not in words[first:measure]:
+    if (
+        words[measure] == "dozen"
+        and not _is_qualified(sentence, first, measure)
+        and "couple" not in words[first:measure]
+    ):
         return _Count(EXACTLY, _UNCOUNTED, first, of)
     return _Count(AT_LEAST, _UNCOUNTED, first, of)
 
@@ -221,13 +227,19 @@ def _plain(sentence: Sentence, first: int, head: int, of: int = -1) -> _Count | 
     if word in ("a", "an") and words[first + 1] in words_of("quantities", "several"):  # "a few", "a many"
         return _Count(AT_LEAST, 2, first, first + 1) if plural else None
     if word in _ARTICLES:
-        return None if one_thing or plural or (noun in _halves() and head == first + 1) else _Count(AT_LEAST, 1, first, last)
+        return (
+            None
+            if one_thing or plural or (noun in _halves() and head == first + 1)
+            else _Count(AT_LEAST, 1, first, last)
+        )
     if word == "both":
         joins = "and" in words[first : head + 2]  # "both men and women"
         return _Count(EXACTLY, 2, first, first) if plural and not joins and not one_thing else None
     if word == "few":  # it says rather that there are not many
         return None
-    quantity = next((token for token in range(first, min(first + 3, head)) if words[token] in words_of("quantities", "several")), -1)
+    quantity = next(
+        (token for token in range(first, min(first + 3, head)) if words[token] in words_of("quantities", "several")), -1
+    )
     if quantity >= 0 and plural:
         if words[quantity] in ("both", "few", "couple"):
             return _bare_plural(sentence, head, one_thing)
@@ -251,7 +263,20 @@ def _bare_plural(sentence: Sentence, head: int, one_thing: bool) -> _Count | Non
 @cache
 def _halves() -> frozenset[str]:
     """Nouns that are no thing without "of": after "a", they say nothing about a number."""
-    singular = {"couple", "pair", "lot", "bit", "few", "dozen", "hundred", "thousand", "group", "bunch", "half", "number"}
+    singular = {
+        "couple",
+        "pair",
+        "lot",
+        "bit",
+        "few",
+        "dozen",
+        "hundred",
+        "thousand",
+        "group",
+        "bunch",
+        "half",
+        "number",
+    }
     return frozenset(singular)
 
 
@@ -264,9 +289,13 @@ def _numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> 
         return None
     if last + 1 < head and words[last + 1] == "-" and last + 2 < head and _value(words[last + 2]):
         last += 1
-    if last + 2 <= head and (words[last + 1] in _RANGE or words[max(token - 1, 0)] == "between") and _value(words[last + 2]):
+    if (
+        last + 2 <= head
+        and (words[last + 1] in _RANGE or words[max(token - 1, 0)] == "between")
+        and _value(words[last + 2])
+    ):
         return _counted(sentence, AT_LEAST, min(value, _value(words[last + 2])), first, last + 2, head, of)
-    if value % 10 == 0 and 20 <= value < _MOST and last + 1 < head and 0 < _value(words[last + 1]) < 10:  # noqa: PLR2004
+    if value % 10 == 0 and 20 <= value < _MOST and last + 1 < head and 0 < _value(words[last + 1]) < 10:
         value, last = value + _value(words[last + 1]), last + 1
     elif words[last] != "dozen" and last + 1 < head and words[last + 1] == "dozen":
         value, last = value * _UNCOUNTED, last + 1
@@ -318,6 +347,6 @@ def _numbers() -> dict[str, int]:
 def _value(word: str) -> int:
     """The number that a word is, from 2 to 100; 0 if it is none."""
     value = _numbers().get(word, 0)
-    if not value and word.isascii() and word.isdigit() and len(word) <= 3 and not word.startswith("0"):  # noqa: PLR2004
+    if not value and word.isascii() and word.isdigit() and len(word) <= 3 and not word.startswith("0"):
         value = int(word)
     return value if 1 < value <= _MOST else 0

@@ -7,13 +7,16 @@ what they could say: what follows must be an object of one of the words, and the
 from collections.abc import Iterator
 from functools import cache
 
+from transforms.claims.attachment import Subject
 from transforms.claims.sentence import Sentence
-from transforms.claims.subjects import Subject, find_subject
+from transforms.claims.subjects import find_subject
 from transforms.claims.word_lists import Wording, forms_of, read_list, wordings, wordings_at, words_of
 from transforms.records import Claim, ClaimKind
 
 _RECIPROCAL = (("each", "other"), ("one", "another"))
-_SYMMETRIC = frozenset(("next_to", "near", "touching", "facing", "parallel_to", "perpendicular_to", "across_from", "opposite"))
+_SYMMETRIC = frozenset(
+    ("next_to", "near", "touching", "facing", "parallel_to", "perpendicular_to", "across_from", "opposite")
+)
 _OBJECT = frozenset(("pobj", "dobj", "attr", "pcomp", "npadvmod", "oprd"))
 _COMPARE = frozenset(
     ("left_of", "right_of", "left_side_of", "right_side_of", "above", "over", "below", "under", "next_to", "near")
@@ -98,7 +101,7 @@ def _mutual(sentence: Sentence, predicate: str, subject: Subject, first: int, la
     chunks = subject.chunks
     if len(chunks) == 1 and _is_several(sentence, chunks[0]):
         yield _claim(sentence, predicate, subject, first, last, chunks[0], chunks)
-    elif len(chunks) == 2 and predicate in _SYMMETRIC:  # noqa: PLR2004
+    elif len(chunks) == 2 and predicate in _SYMMETRIC:
         yield _claim(sentence, predicate, subject, first, last, chunks[0], chunks[1:])
 
 
@@ -141,11 +144,15 @@ def _is_no_place(sentence: Sentence, predicate: str, number: int) -> bool:
     chunk = sentence.chunks[number]
     words = sentence.words[chunk.first : chunk.last + 1]
     noun = sentence.words[chunk.head]
-    if len(words) < 3 and noun in words_of("predicates", "place_nouns"):  # noqa: PLR2004
+    if len(words) < 3 and noun in words_of("predicates", "place_nouns"):
         return True
     if noun in _no_places().get(predicate, ()) or noun in words_of("predicates", "pictures"):
         return True
-    if predicate in _NAMES_FOLLOW and sentence.tags[chunk.head] in ("NNP", "NNPS") and sentence.tags[chunk.first] != "DT":
+    if (
+        predicate in _NAMES_FOLLOW
+        and sentence.tags[chunk.head] in ("NNP", "NNPS")
+        and sentence.tags[chunk.first] != "DT"
+    ):
         return True
     return predicate in _PREDICATES_OF_PLACE and not words_of("predicates", "clothes").isdisjoint(words)
 

@@ -114,12 +114,14 @@ class Sentence:
             return self.tags[token] == "NNS"
         if word in _irregular_plurals():
             return True
-        return word.endswith(("s", "men")) and len(word) > 2 and not _ends_singular(word)  # noqa: PLR2004
+        return word.endswith(("s", "men")) and len(word) > 2 and not _ends_singular(word)
 
     def children(self, token: int, *deps: str) -> Sequence[int]:
         """The tokens that depend on one with one of the given labels, in text order."""
         return [
-            child for child, head in enumerate(self.heads) if head == token and child != token and self.deps[child] in deps
+            child
+            for child, head in enumerate(self.heads)
+            if head == token and child != token and self.deps[child] in deps
         ]
 
     def before(self, token: int, number: int) -> tuple[str, ...]:
