@@ -21,6 +21,7 @@ class Subject:
 
 
 def of_chunk(sentence: Sentence, number: int) -> Subject | None:
+    """A chunk as subject; None if it is no phrase, or if the caption does not say that it is there."""
     chunk = sentence.chunks[number]
     return Subject((number,)) if chunk.drop is None and not chunk.absent else None
 
@@ -34,6 +35,7 @@ def nearest_chunk(sentence: Sentence, token: int) -> int:
 
 
 def of_nearest(sentence: Sentence, nearest: int, first: int, governor: int) -> Subject | None:
+    """The chunk right before the token `first`, if it comes after the chunk `governor`."""
     adjacent = nearest >= 0 and sentence.chunks[nearest].last == first - 1
     return of_chunk(sentence, nearest) if adjacent and nearest > governor else None
 

@@ -46,7 +46,7 @@ class Node:
 
 @cache
 def wordings() -> Node:
-    """The wordings of relations. There are thousands of them: a walk along the words of a caption finds the ones there."""
+    """The wordings of relations. There are thousands of them, so a walk along the words of a caption finds them."""
     root = Node()
     for kind in ("prepositions", "verbs", "predicative", "mutual", "places", "bare_places", "ordinals_from"):
         for predicate, patterns in read_list("predicates")[kind].items():
