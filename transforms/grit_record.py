@@ -51,6 +51,7 @@ class Column:
 _ROWS = pa.list_(pa.list_(pa.float64()))
 _HEADS = pa.list_(pa.list_(pa.int32()))
 _SPAN = pa.list_(pa.int32())
+_CLAIMS = "claims"
 _CLAIM: tuple[tuple[str, pa.DataType], ...] = (
     ("kind", pa.string()),
     ("words", _SPAN),
@@ -107,7 +108,7 @@ COLUMNS = (
         lambda kept: [[g.phrase.head_start, g.phrase.head_end] for g in kept.groundings],
     ),
     Column(
-        "claims",
+        _CLAIMS,
         pa.list_(pa.struct(_CLAIM)),
         "pack",
         "what the caption states about the number and the places of things, with a [verdict](claims.md)",
@@ -119,9 +120,13 @@ COLUMNS = (
 """The fields of the record, in order. `gritmill/validation/sample.py` implements their rules a second time."""
 
 
-def index_schema() -> pa.Schema:
-    """The schema of a shard's index. Lists contain only doubles, because parquet has no lists of mixed types."""
-    return pa.schema([pa.field(column.name, column.type, nullable=False) for column in COLUMNS])
+def index_schema(claims: bool = True) -> pa.Schema:
+    """The schema of a shard's index. Lists contain only doubles, because parquet has no lists of mixed types.
+
+    claims: whether the records have claims, see `compose`.
+    """
+    columns = (column for column in COLUMNS if claims or column.name != _CLAIMS)
+    return pa.schema([pa.field(column.name, column.type, nullable=False) for column in columns])
 
 
 def defaults() -> dict[str, Any]:
@@ -129,13 +134,16 @@ def defaults() -> dict[str, Any]:
     return {column.name: column.default() for column in COLUMNS if column.default is not None}
 
 
-def compose(key: str, pair: Pair, groundings: Sequence[Grounding], verdicts: Sequence[Checked] = ()) -> dict[str, Any]:
-    """The record of a kept pair. It always has every field. Offsets are integers. key: of the sample in its shard.
+def compose(
+    key: str, pair: Pair, groundings: Sequence[Grounding], verdicts: Sequence[Checked] | None = ()
+) -> dict[str, Any]:
+    """The record of a kept pair. It has every field, but for `claims`. Offsets are integers.
 
-    verdicts: one for each claim of the pair.
+    key: of the sample in its shard. verdicts: one for each claim of the pair. None: the run reads no claims, and its
+    records lack the field, so that a run of release 0.1 is packed to the same bytes as in its release.
     """
-    kept = KeptPair(key, pair, groundings, verdicts)
-    return {column.name: column.value(kept) for column in COLUMNS}
+    kept = KeptPair(key, pair, groundings, verdicts or ())
+    return {column.name: column.value(kept) for column in COLUMNS if verdicts is not None or column.name != _CLAIMS}
 
 
 def uid(source: str, index: int) -> str:

@@ -217,8 +217,8 @@ class Pair:
     width, height: pixels of the upright image (EXIF applied); 0 if unknown.
     meta: other values from the source, a JSON object.
     filtered: why a filter rejected the pair, see `transforms.filters`; "" if none did.
+    claims: what the caption says about its phrases, in the order of the words. Empty if the source brings the phrases.
     boxes_cut: boxes above the floor that the candidate cap removed; of boxes from the source, those without a phrase.
-    claims: what the caption states about the number and the places of things, in the order of their words.
     rows: by table, the results in this run of the stages that run after detections.
     """
 
@@ -236,10 +236,10 @@ class Pair:
     filtered: str = ""
     phrases: tuple[Phrase, ...] = ()
     dropped: tuple[Dropped, ...] = ()
+    claims: tuple[Claim, ...] = ()
     boxes: tuple[Box, ...] = ()
     boxes_cut: int = 0
     error: Fault | None = None
-    claims: tuple[Claim, ...] = ()
     rows: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def failed(self, fault: Fault) -> "Pair":

@@ -106,7 +106,7 @@ def test_rows_have_seven_values_with_integer_offsets_and_pair_up():
 CLAIMS = (
     Claim(ClaimKind.COUNT, 0, 1, 0, 5, "at_least", 1),
     Claim(ClaimKind.RELATION, 2, 5, 0, 5, "between", negated=True, objects=(2, 5, 6, 9)),
-    Claim(ClaimKind.RELATION, 2, 5, 0, 5, "left"),
+    Claim(ClaimKind.RELATION, 2, 5, 0, 5, "picture_left"),
 )
 CHECKED = (
     Checked(Verdict.SUPPORTED, {"boxes": 2, "groups": 0}),
@@ -136,6 +136,13 @@ def test_claims_have_their_verdicts_and_numbers():
         {"x": 0.75, "y": 0.1235},
     )
     assert json.loads(json.dumps(record)) == record
+
+
+def test_the_record_of_a_run_that_reads_no_claims_has_no_such_field():
+    record = compose("k", Pair("k", "s", 0, "a dog cat"), GROUNDINGS, None)
+    names = [column.name for column in COLUMNS if column.name != "claims"]
+    assert [*record] == index_schema(claims=False).names == names
+    assert pa.Table.from_pylist([record], index_schema(claims=False)).to_pylist() == [record]
 
 
 def test_each_claim_has_one_verdict():

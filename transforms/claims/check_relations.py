@@ -173,6 +173,9 @@ def _at_the_edge(m: Measured) -> Verdict:
 _ON = Rule(_resting, lambda m: _refuted_if(m["gap"] > APART or (m["below"] > 0 and m["held"] < CLEAR)))
 _ABOVE = Rule(partial(_sides, axis=1), partial(_beyond, name="dy", sign=1), provable=True)
 _BELOW = Rule(partial(_sides, axis=1), partial(_beyond, name="dy", sign=-1), provable=True)
+_NEXT_TO = Rule(_closeness, lambda m: _refuted_if(m["areas"] <= PERSPECTIVE and m["gap"] > NEAR))
+_FAR_FROM = Rule(_closeness, lambda m: _refuted_if(m["areas"] <= PERSPECTIVE and m["gap"] == 0))
+_TOUCHING = Rule(_contact, lambda m: _refuted_if(m["gap"] > APART))
 
 BETWEEN = "between"
 
@@ -190,23 +193,28 @@ RELATIONS: dict[str, Rule] = {
     "contains": Rule(partial(_share, of="object"), lambda m: _refuted_if(m["share"] < INSIDE)),
     "surrounding": Rule(partial(_share, of="object"), lambda m: _refuted_if(m["share"] < INSIDE), around="subject"),
     "enclosed_by": Rule(partial(_share, of="subject"), lambda m: _refuted_if(m["share"] < INSIDE), around="object"),
-    "next_to": Rule(_closeness, lambda m: _refuted_if(m["areas"] <= PERSPECTIVE and m["gap"] > NEAR)),
+    "next_to": _NEXT_TO,
+    "by": _NEXT_TO,
     "near": Rule(_closeness, lambda m: _refuted_if(m["areas"] <= PERSPECTIVE and m["gap"] > 2 * NEAR)),
-    "far_from": Rule(_closeness, lambda m: _refuted_if(m["areas"] <= PERSPECTIVE and m["gap"] == 0)),
-    "touching": Rule(_contact, lambda m: _refuted_if(m["gap"] > APART)),
-    "in_the_middle_of": Rule(_centring, lambda m: _refuted_if(m["gap"] > APART or abs(m["dx"]) > 1)),
+    "far_from": _FAR_FROM,
+    "away_from": _FAR_FROM,
+    "touching": _TOUCHING,
+    "against": _TOUCHING,
+    "attached_to": _TOUCHING,
+    "middle_of": Rule(_centring, lambda m: _refuted_if(m["gap"] > APART or abs(m["dx"]) > 1)),
     BETWEEN: Rule(_betweenness, _is_between, provable=True),
 }
-"""The rules for a subject and objects. What is missing here is undecided: behind, in_front_of, facing, parallel_to,
-own_left and whatever else needs depth, the front of a thing, or more than boxes."""
+"""The rules for a subject and objects, by the names of `predicates.yaml`. What is missing here is undecided: behind,
+in_front_of, facing, left_side_of (it may be the thing's own left), larger_than (in the world), and whatever else needs
+depth, the front of a thing, or more than boxes."""
 
 PICTURE: dict[str, Rule] = {
-    "left": Rule(_centre, partial(_on_side, name="x", low=True), provable=True),
-    "right": Rule(_centre, partial(_on_side, name="x", low=False), provable=True),
-    "top": Rule(_centre, partial(_on_side, name="y", low=True), provable=True),
-    "bottom": Rule(_centre, partial(_on_side, name="y", low=False), provable=True),
-    "middle": Rule(_extents, _in_the_middle, provable=True),
-    "edge": Rule(_borders, _at_the_edge, provable=True),
+    "picture_left": Rule(_centre, partial(_on_side, name="x", low=True), provable=True),
+    "picture_right": Rule(_centre, partial(_on_side, name="x", low=False), provable=True),
+    "picture_top": Rule(_centre, partial(_on_side, name="y", low=True), provable=True),
+    "picture_bottom": Rule(_centre, partial(_on_side, name="y", low=False), provable=True),
+    "picture_middle": Rule(_extents, _in_the_middle, provable=True),
+    "picture_edge": Rule(_borders, _at_the_edge, provable=True),
 }
 """The rules for a subject and the picture. background and foreground are undecided."""
 

@@ -479,7 +479,7 @@ def test_datasets_reads_claims(tmp_path):
 
     claims = (
         Claim(ClaimKind.RELATION, 6, 10, 0, 5, "near", objects=(11, 22)),
-        Claim(ClaimKind.RELATION, 6, 10, 0, 5, "left", negated=True),
+        Claim(ClaimKind.RELATION, 6, 10, 0, 5, "picture_left", negated=True),
         Claim(ClaimKind.COUNT, 0, 1, 0, 5, "at_least", 1),
     )
     verdicts = [Checked(Verdict.SUPPORTED, {"gap": 0.25}), Checked(Verdict.UNDECIDED), Checked(Verdict.CONTRADICTED)]

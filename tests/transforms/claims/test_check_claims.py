@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.transforms.claims.boxes import OBJECT, SECOND, SUBJECT, box, count, grid_boxes, phrase, rank, relation
+from transforms.claims import counts as read_counts
 from transforms.claims.check_claims import check_claims, is_bare_plural, is_decidable
 from transforms.claims.check_ranks import RANKS
 from transforms.claims.check_relations import BETWEEN, PICTURE, RELATIONS
@@ -15,7 +16,7 @@ S, C, U = "supported", "contradicted", "undecided"
 
 LOW, HIGH = box(0.1, 0.1, 0.2, 0.2), box(0.7, 0.7, 0.2, 0.2)
 
-MIRRORED = {"left_of": "right_of", "left": "right", "from_left": "from_right"}
+MIRRORED = {"left_of": "right_of", "picture_left": "picture_right", "from_left": "from_right"}
 MIRRORED |= {other: name for name, other in MIRRORED.items()}
 
 
@@ -28,7 +29,7 @@ def test_a_claim_of_each_kind():
     boxes = {SUBJECT: phrase(LOW, head="dogs"), OBJECT: phrase(HIGH, head="dog"), SECOND: phrase(HIGH, LOW, head="cat")}
     claims = [
         relation("left_of", OBJECT),
-        relation("left"),
+        relation("picture_left"),
         relation("behind", OBJECT),
         count("exactly", 2),
         rank("from_left", 1),
@@ -38,7 +39,7 @@ def test_a_claim_of_each_kind():
 
 
 def test_a_phrase_that_the_detector_was_not_asked_for_decides_nothing():
-    claims = [relation("left_of", OBJECT), relation("left"), count("none"), rank("from_left", 1)]
+    claims = [relation("left_of", OBJECT), relation("picture_left"), count("none"), rank("from_left", 1)]
     found = check_claims(claims, {OBJECT: phrase(LOW)}, 640, 480)
     assert [(checked.verdict, checked.measured) for checked in found] == [(U, {})] * 4
     assert verdict(relation("left_of", OBJECT, SECOND), {SUBJECT: phrase(LOW), OBJECT: phrase(HIGH)}) == U
@@ -49,17 +50,18 @@ def test_the_opposite_of_what_boxes_can_decide():
     for predicate, plain, negated in (("left_of", S, C), ("right_of", C, S), ("on", C, U), ("behind", U, U)):
         assert verdict(relation(predicate, OBJECT), boxes) == plain
         assert verdict(relation(predicate, OBJECT, negated=True), boxes) == negated
-    assert verdict(relation("left", negated=True), boxes) == C
+    assert verdict(relation("picture_left", negated=True), boxes) == C
     assert verdict(count("exactly", 1, negated=True), boxes) == C
     assert verdict(count("exactly", 2, negated=True), boxes) == S
     assert verdict(replace(rank("from_left", 1), negated=True), boxes) == U
 
 
-def test_a_bare_plural_has_no_words():
-    bare, stated = count("at_least", 2, words=(0, 0)), count("at_least", 2)
+def test_the_words_of_a_bare_plural_are_its_noun():
+    bare, stated = count("at_least", 2, words=(1, 5)), count("at_least", 2)
     assert is_bare_plural(bare)
+    assert read_counts.is_bare_plural(bare)
     assert not is_bare_plural(stated)
-    assert not is_bare_plural(replace(relation("left"), words_start=0, words_end=0))
+    assert not is_bare_plural(replace(relation("picture_left"), words_start=1, words_end=5))
     boxes = {SUBJECT: phrase(LOW)}
     assert (verdict(bare, boxes), verdict(stated, boxes)) == (U, C)
     assert (verdict(replace(bare, negated=True), boxes), is_decidable(bare)) == (U, False)
