@@ -46,9 +46,7 @@ def plain_count(sentence: Sentence, first: int, head: int, of: int = -1) -> Coun
     if word in ("a", "an") and words[first + 1] in words_of("quantities", "several"):  # "a few", "a many"
         return Count(AT_LEAST, 2, first, first + 1) if plural else None
     if word in _ARTICLES:
-        is_thing = (
-            noun not in words_of("quantities", "no_things") or head > first + 1
-        )  # or "a parking lot"
+        is_thing = noun not in words_of("quantities", "no_things") or head > first + 1  # or "a parking lot"
         return Count(AT_LEAST, 1, first, last) if is_thing and not one_thing and not plural else None
     if word == "both":
         joins = "and" in words[first : head + 2]  # "both men and women"
