@@ -82,9 +82,22 @@ def _claims(sentence: Sentence, wording: Wording, first: int, last: int) -> Iter
         sentence.compared.update(objects)
     if subject is None or (kind == "predicative" and not subject.copular):
         return
+    others = _coordinated(sentence, objects[0]) if subject.copular and len(objects) == 1 else ()
     for chunk in subject.chunks:
-        if chunk not in objects:
-            yield _claim(sentence, wording.predicate, subject, first, last, chunk, objects)
+        for each in (objects, *others):
+            if chunk not in each:
+                yield _claim(sentence, wording.predicate, subject, first, last, chunk, each)
+
+
+def _coordinated(sentence: Sentence, number: int) -> tuple[tuple[int, ...], ...]:
+    """The fork of "the cup is next to a plate and a fork.": only at the end, where it cannot be the subject of more."""
+    other = sentence.starting_at(sentence.chunks[number].last + 2)
+    if other < 0 or sentence.words[sentence.chunks[number].last + 1] != "and":
+        return ()
+    chunk, top = sentence.chunks[other], sentence.top(other)
+    is_object = sentence.deps[top] == "conj" and sentence.chunk_at[sentence.heads[top]] == number
+    ends = chunk.last + 1 == len(sentence.words) or sentence.words[chunk.last + 1] == "."
+    return ((other,),) if is_object and ends and chunk.drop is None else ()
 
 
 def _claim(

@@ -1,12 +1,12 @@
 """Reading captions of COCO whose claims were marked by hand. The captions are not in the repository.
 
 Each line of `coco_marks.jsonl` is one caption of the file in ../shared: `row` after the header, `sha256` of the
-caption, `set`, and the claims. A count is [end of the noun chunk, predicate, number, whether it is a bare plural, whether it may
-be missing]; a relation [end of the subject, predicate, end of the object or 0 for the picture, whether it may be
-missing]. One person, a language model, marked both sets. Set 1 (127 captions) was marked before any rule existed, set
-2 (58 captions) before these rules had read any of its captions, and measured once: relations had a precision of 97.5 %
-and a recall of 83.0 %, counts 99.1 % and 96.6 %. The first reading of set 1 gave 95.2 % and 86.2 %, and 98.9 % and
-94.3 %; rules were then changed for what it showed.
+caption, `set`, and the claims. A count is [end of the noun chunk, predicate, number, whether it is a bare plural,
+whether it may be missing]; a relation [end of the subject, predicate, end of the object or 0 for the picture, whether
+it may be missing]. One person, a language model, marked both sets. Set 1 (127 captions) was marked before any rule
+existed, set 2 (58 captions) before these rules had read any of its captions, and measured once: relations had a
+precision of 97.5 % and a recall of 83.0 %, counts 99.1 % and 96.6 %. The first reading of set 1 gave 95.2 % and 86.2
+%, and 98.9 % and 94.3 %; rules were then changed for what it showed.
 """
 
 import hashlib

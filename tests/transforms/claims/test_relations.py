@@ -26,6 +26,8 @@ def relations(said, caption):
         ("The cup is with the plate.", ["The cup > with > the plate"]),
         ("A cup and a plate are on the table.", ["A cup > on > the table", "a plate > on > the table"]),
         ("A cat hiding under a blanket", ["A cat > under > a blanket"]),
+        ("The cup is next to a plate and a fork.", ["The cup > next_to > a plate", "The cup > next_to > a fork"]),
+        ("A cup next to a plate and a fork.", ["A cup > next_to > a plate"]),
     ],
 )
 def test_one_preposition_or_verb(said, caption, expected):
