@@ -5,12 +5,11 @@ what they could say: what follows must be an object of one of the words, and the
 """
 
 from collections.abc import Iterator
-from functools import cache
 
 from transforms.claims.attachment import Subject
 from transforms.claims.sentence import Sentence
 from transforms.claims.subjects import find_subject
-from transforms.claims.word_lists import Wording, forms_of, read_list, wordings, wordings_at, words_of
+from transforms.claims.word_lists import Wording, forms_of, no_places, wordings, wordings_at, words_of
 from transforms.records import Claim, ClaimKind
 
 _RECIPROCAL = (("each", "other"), ("one", "another"))
@@ -159,7 +158,7 @@ def _is_no_place(sentence: Sentence, predicate: str, number: int) -> bool:
     noun = sentence.words[chunk.head]
     if len(words) < 3 and noun in words_of("predicates", "place_nouns"):
         return True
-    if noun in _no_places().get(predicate, ()) or noun in words_of("predicates", "pictures"):
+    if noun in no_places().get(predicate, ()) or noun in words_of("predicates", "pictures"):
         return True
     if (
         predicate in _NAMES_FOLLOW
@@ -168,11 +167,6 @@ def _is_no_place(sentence: Sentence, predicate: str, number: int) -> bool:
     ):
         return True
     return predicate in _PREDICATES_OF_PLACE and not words_of("predicates", "clothes").isdisjoint(words)
-
-
-@cache
-def _no_places() -> dict[str, frozenset[str]]:
-    return {name: frozenset(map(str, words)) for name, words in read_list("predicates")["no_places"].items()}
 
 
 def _both(sentence: Sentence, number: int) -> tuple[int, ...]:

@@ -44,6 +44,7 @@ def test_exact_numbers(said, caption, expected):
         ("dozens of people", ["dozens of people: at_least 12 (dozens of)"]),
         ("three or four dogs", ["three or four dogs: at_least 3 (three or four)"]),
         ("at least five cats", ["at least five cats: at_least 5 (at least five)"]),
+        ("3-4 dogs", ["3-4 dogs: at_least 3 (3-4)"]),
         ("two other dogs", ["two other dogs: at_least 2 (two)"]),
         ("Two of the dogs are brown.", ["the dogs: at_least 2 (Two of)"]),
         ("One of the dogs is brown.", ["the dogs: at_least 1 (One of)"]),
@@ -84,6 +85,7 @@ def test_what_is_not_there(said, caption, expected):
         "some water",
         "a sky",
         "few dogs",
+        "some tricks",
         "the two men's bike",
     ],
 )
