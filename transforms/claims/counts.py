@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 from transforms.claims.numerals import AT_LEAST, NONE, Count, value_of
 from transforms.claims.quantities import count_of
-from transforms.claims.sentence import Sentence
+from transforms.claims.sentence import NounChunk, Sentence
 from transforms.claims.stuff import is_stuff
-from transforms.claims.word_lists import unreal, words_of
+from transforms.claims.word_lists import no_places, unreal, words_of
 from transforms.records import Claim, ClaimKind
 
 _DEFINITE = frozenset(("the", "these", "those", "all", "his", "her", "its", "their", "our", "my", "your", "both"))
@@ -36,11 +36,20 @@ def read_counts(sentence: Sentence) -> Iterator[Claim]:
         if chunk.drop is not None:
             continue
         found = _none(sentence, number, negated)
-        if found is None and not chunk.absent and not is_stuff(sentence.words[chunk.head]):
+        if found is None and not chunk.absent and _is_thing(sentence, chunk):
             found = _partitive(sentence, number) or count_of(sentence, chunk.first, chunk.head)
         if found is not None:
             words = sentence.characters(found.first, found.last)
             yield Claim(ClaimKind.COUNT, *words, *sentence.span(number), found.predicate, found.number)
+
+
+def _is_thing(sentence: Sentence, chunk: NounChunk) -> bool:
+    """Whether a chunk names something that has instances, and a place: no sky, no jump, nothing "in a row"."""
+    noun = sentence.words[chunk.head]
+    if is_stuff(noun) or noun in words_of("quantities", "events"):
+        return False
+    before = sentence.words[chunk.first - 1] if chunk.first else ""
+    return before not in ("in", "at") or noun not in no_places().get(before, ())
 
 
 def _none(sentence: Sentence, number: int, negated: frozenset[int]) -> Count | None:

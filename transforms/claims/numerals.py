@@ -12,6 +12,7 @@ UNCOUNTED = 12
 
 _MOST = 100  # a larger number is a name, a year or a guess
 _RANGE = frozenset(("or", "to", "-", "–", "and/or"))
+_BETWEEN = _RANGE | {"and"}
 _MORE = frozenset(("more", "other", "additional", "extra"))
 
 
@@ -32,13 +33,10 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
     plural = sentence.is_plural(head) or (words[head] in _same_plural() and value > 1)
     if not plural or is_inexact(sentence, first, token):
         return None
-    if last + 1 < head and words[last + 1] == "-" and last + 2 < head and value_of(words[last + 2]):
-        last += 1
-    if (
-        last + 2 <= head
-        and (words[last + 1] in _RANGE or words[max(token - 1, 0)] == "between")
-        and value_of(words[last + 2])
-    ):
+    if "-" in words[token]:  # "3-4 dogs"
+        return _counted(sentence, AT_LEAST, value, first, last, head, of)
+    is_range = words[last + 1] in _RANGE or words[max(token - 1, 0)] == "between"
+    if last + 2 <= head and is_range and value_of(words[last + 2]):
         return _counted(sentence, AT_LEAST, min(value, value_of(words[last + 2])), first, last + 2, head, of)
     if value % 10 == 0 and 20 <= value < _MOST and last + 1 < head and 0 < value_of(words[last + 1]) < 10:
         value, last = value + value_of(words[last + 1]), last + 1
@@ -66,7 +64,7 @@ def _counted(sentence: Sentence, predicate: str, value: int, first: int, last: i
     if words[head] in words_of("quantities", "pairs_of_one") and of < 0:
         return None
     start = first if words[first] in ("a", "an", "at", "more", "all", "half", "over") else last
-    while start > first and (value_of(words[start - 1]) or words[start - 1] in _RANGE):
+    while start > first and (value_of(words[start - 1]) or words[start - 1] in _BETWEEN):
         start -= 1
     return Count(predicate, value, start, max(last, of))
 
@@ -80,7 +78,11 @@ def is_inexact(sentence: Sentence, first: int, token: int) -> bool:
 
 
 def value_of(word: str) -> int:
-    """The number that a word is, from 2 to 100; 0 if it is none."""
+    """The number that a word is, from 2 to 100, of "3-4" the lower one; 0 if it is none."""
+    first, hyphen, second = word.partition("-")
+    if hyphen:
+        both = (value_of(first), value_of(second)) if "-" not in second else (0, 0)
+        return min(both) if both[0] < both[1] else 0
     value = _numbers().get(word, 0)
     if not value and word.isascii() and word.isdigit() and len(word) <= 3 and not word.startswith("0"):
         value = int(word)

@@ -14,12 +14,8 @@ def count_of(sentence: Sentence, first: int, head: int) -> Count | None:
     words = sentence.words
     if first > 1 and words[first - 1] == "of" and words[first - 2] in measures() and first == head:
         return Count(AT_LEAST, 2, first - 2, first - 1) if sentence.is_plural(head) else None
-    for token in range(first + 1, head - 1):
-        if words[token] == "of" and token + 1 < head + 1:
-            return _measured(sentence, first, token, head)
-    if head - 1 > first and words[head - 1] == "of":
-        return _measured(sentence, first, head - 1, head)
-    return plain_count(sentence, first, head)
+    of = next((token for token in range(first + 1, head) if words[token] == "of"), -1)
+    return _measured(sentence, first, of, head) if of > 0 else plain_count(sentence, first, head)
 
 
 def plain_count(sentence: Sentence, first: int, head: int, of: int = -1) -> Count | None:

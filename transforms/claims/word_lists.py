@@ -93,6 +93,12 @@ def expanded(pattern: str) -> Iterator[tuple[str, ...]]:
 
 
 @cache
+def no_places() -> dict[str, frozenset[str]]:
+    """By predicate, the nouns that are no place with it: "in a row"."""
+    return {name: frozenset(words) for name, words in read_list("predicates")["no_places"].items()}
+
+
+@cache
 def unreal() -> frozenset[tuple[str, ...]]:
     """Words before a thing that the caption does not say is there: "waiting for"."""
     return frozenset(words for pattern in read_list("predicates")["unreal"] for words in expanded(pattern))
