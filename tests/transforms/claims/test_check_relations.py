@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.transforms.claims.boxes import box, grid_boxes
+from transforms.claims.check_ranks import RANKS
 from transforms.claims.check_relations import BETWEEN, PICTURE, RELATIONS, check_place, check_relation
+from transforms.claims.word_lists import read_list
 
 S, C, U = "supported", "contradicted", "undecided"
 
@@ -189,6 +191,13 @@ def test_every_rule_has_cases_on_both_sides_of_its_margins():
 def test_what_boxes_cannot_tell_is_undecided(predicate):
     assert check_relation(predicate, (TWO,), [(RIGHT,)]).verdict == U
     assert check_place(predicate, (TWO,)).verdict == U
+
+
+def test_the_names_are_those_of_the_claims_that_are_read():
+    read = {section: set(names) for section, names in read_list("predicates").items() if isinstance(names, dict)}
+    assert RELATIONS.keys() <= read["prepositions"] | read["verbs"]
+    assert PICTURE.keys() <= read["places"]
+    assert RANKS.keys() == read["superlatives"]
 
 
 def test_a_relation_is_contradicted_only_if_no_pair_of_boxes_fits():
