@@ -231,6 +231,9 @@ class PhraseSettings(Section):
     ask: Annotated[Ask, LegacyValue("chunk")] = Field(
         "chunk", description="What the detector looks for: the noun phrase, its referring expression, or its head."
     )
+    claims: Annotated[bool, LegacyValue(False)] = Field(
+        True, description="Whether counts, relations and ranks are read from captions. Only English ones have any."
+    )
     languages: Names = Field(
         (), description="ISO 639 codes. Captions that are surely in another language are rejected. Empty: no check."
     )
@@ -250,6 +253,9 @@ class SelectionSettings(Section):
     boxes_per_pair: PositiveInt | None = None
     ambiguous_phrases: Annotated[Literal["drop", "first"], LegacyValue("first")] = Field(
         "drop", description='None or the first phrase gets the boxes of "a dog on the left and a dog on the right".'
+    )
+    groups: Annotated[Literal["keep", "drop"], LegacyValue("keep")] = Field(
+        "keep", description="drop: without boxes that cover two or more smaller boxes of their phrase by 80 %."
     )
 
     @model_validator(mode="after")

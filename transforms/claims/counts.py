@@ -1,0 +1,117 @@
+"""How many things a noun chunk says there are.
+
+A claim's predicate is "exactly", "at_least" or "none". An article says "at least one": "a dog" is also true of a
+picture with two. A plural without a number says "at least two", and its words are the noun itself; `is_bare_plural`
+recognises it. Nobody counts for a plural, and a detector often draws one box around all, so boxes never contradict it.
+
+Where a word may be something else, there is no claim: sizes, times, years, names, "the other two", "about ten", "a
+couple" without "of".
+"""
+
+from collections.abc import Iterator
+
+from transforms.claims.numerals import AT_LEAST, NONE, Count, value_of
+from transforms.claims.quantities import count_of
+from transforms.claims.sentence import NounChunk, Sentence
+from transforms.claims.stuff import is_stuff
+from transforms.claims.word_lists import no_places, unreal, words_of
+from transforms.records import Claim, ClaimKind
+
+_DEFINITE = frozenset(("the", "these", "those", "all", "his", "her", "its", "their", "our", "my", "your", "both"))
+_NEGATIONS = frozenset(("not", "n't", "never", "n’t"))
+
+
+def is_bare_plural(claim: Claim) -> bool:
+    """Whether a count is stated by a plural alone, "dogs": its words are the noun, which ends the subject.
+
+    The words of other counts stand before the noun.
+    """
+    return claim.kind is ClaimKind.COUNT and claim.words_end == claim.subject_end
+
+
+def read_counts(sentence: Sentence) -> Iterator[Claim]:
+    """The counts of a caption's noun chunks. Sets `absent` of the chunks that the caption does not say are there."""
+    negated = _negated_verbs(sentence)
+    for number, chunk in enumerate(sentence.chunks):
+        if chunk.drop is not None:
+            continue
+        found = _none(sentence, number, negated)
+        if found is None and not chunk.absent and _is_thing(sentence, chunk):
+            found = _partitive(sentence, number) or count_of(sentence, chunk.first, chunk.head)
+        if found is not None:
+            words = sentence.characters(found.first, found.last)
+            yield Claim(ClaimKind.COUNT, *words, *sentence.span(number), found.predicate, found.number)
+
+
+def _is_thing(sentence: Sentence, chunk: NounChunk) -> bool:
+    """Whether a chunk names something that has instances, and a place: no sky, no jump, nothing "in a row"."""
+    noun = sentence.words[chunk.head]
+    if is_stuff(noun) or noun in words_of("quantities", "events"):
+        return False
+    before = sentence.words[chunk.first - 1] if chunk.first else ""
+    return before not in ("in", "at") or noun not in no_places().get(before, ())
+
+
+def _none(sentence: Sentence, number: int, negated: frozenset[int]) -> Count | None:
+    """ "No dog", "without a dog", "there is not a dog". None if the chunk is there, or if its verb is negated."""
+    chunk = sentence.chunks[number]
+    first, words = chunk.first, sentence.words
+    if words[first] == "no":
+        chunk.absent = True
+        is_sign = words[first + 1 : first + 2] and words[first + 1] in words_of("quantities", "signs")
+        return None if is_sign or _is_name(sentence, number) else Count(NONE, 0, first, first)
+    if first and words[first - 1] == "without":
+        chunk.absent = True
+        if _is_name(sentence, number):
+            return None
+        return Count(NONE, 0, first - 1, first if words[first] == "any" else first - 1)
+    if sentence.before(first, 2) in unreal() or sentence.before(first, 1) in unreal():
+        chunk.absent = True
+        return None
+    top = sentence.top(number)
+    governor = sentence.heads[top]
+    if sentence.deps[top] == "conj":  # "without a hat or a coat"
+        other = sentence.chunk_at[governor]
+        if 0 <= other < number and sentence.chunks[other].absent:
+            chunk.absent = True
+            return None
+    there = governor in negated and sentence.children(governor, "expl")
+    if governor in negated and (there or sentence.deps[top] in ("attr", "dobj", "oprd")):
+        chunk.absent = True
+        negation = next(iter(sentence.children(governor, "neg")), -1)
+        if there and 0 <= negation < first and words[first] in ("a", "an", "any", "one"):
+            return Count(NONE, 0, negation, first)
+    return None
+
+
+def _is_name(sentence: Sentence, number: int) -> bool:
+    """Whether a chunk is a name, "No Shoes Nation", or begins with the number of one, "No 7"."""
+    chunk = sentence.chunks[number]
+    return sentence.tags[chunk.head] in ("NNP", "NNPS") or any(
+        sentence.tags[token] == "CD" and sentence.words[token].isdigit() for token in range(chunk.first, chunk.head)
+    )
+
+
+def _negated_verbs(sentence: Sentence) -> frozenset[int]:
+    if _NEGATIONS.isdisjoint(sentence.words):
+        return frozenset()
+    return frozenset(
+        head
+        for word, head, dep in zip(sentence.words, sentence.heads, sentence.deps, strict=True)
+        if dep == "neg" and word in _NEGATIONS
+    )
+
+
+def _partitive(sentence: Sentence, number: int) -> Count | None:
+    """ "Two of the dogs": at least two of them are there. "One of the dogs": at least one."""
+    chunk = sentence.chunks[number]
+    words, first = sentence.words, chunk.first
+    if first < 2 or words[first - 1] != "of" or words[first] not in _DEFINITE or not sentence.is_plural(chunk.head):
+        return None
+    before = first - 2
+    if sentence.chunk_at[before] >= 0 and sentence.chunks[sentence.chunk_at[before]].drop is None:
+        return None
+    value = 1 if words[before] == "one" else value_of(words[before])
+    if words[before] in ("both", "several", "many", "few", "couple", "some"):
+        value = 2
+    return Count(AT_LEAST, value, before, first - 1) if value else None
