@@ -136,6 +136,38 @@ class Dropped:
     reason: Drop
 
 
+class ClaimKind(StrEnum):
+    """What a claim says: how many things there are, how two of them lie to each other, or which of several is meant."""
+
+    COUNT = "count"
+    RELATION = "relation"
+    RANK = "rank"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A statement of a caption that can be held against boxes. Spans are character offsets into it, end exclusive.
+
+    words_start, words_end: the words that state it: "two" in "two dogs", "on the left of", "second from the right".
+    subject_start, subject_end: the noun chunk that it is about. It may be no phrase of the pair: "no dog".
+    predicate: of a count, "exactly", "at_least" or "none"; of a relation or a rank, a name of `claims/predicates.yaml`.
+    number: of a count, how many; of a rank, which one, from 1; 0 for a relation.
+    negated: whether the caption says that it is not so: "the cup is not on the table".
+    objects: start and end of each noun chunk that the relation leads to, one after the other. Empty: it leads to the
+      picture ("on the left side of the picture"), or the claim is a count or a rank.
+    """
+
+    kind: ClaimKind
+    words_start: int
+    words_end: int
+    subject_start: int
+    subject_end: int
+    predicate: str
+    number: int = 0
+    negated: bool = False
+    objects: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """A candidate box of phrase number `phrase`: normalised corners in 0..1, x1 < x2, y1 < y2, score in 0..1."""
