@@ -47,6 +47,7 @@ DRIVER = "driver"
 # In the run folder.
 DETECTIONS = "detections"
 HASHES = "hashes"
+DECOYS = "decoys"
 SHARDS = "shards"
 PLANNED_SHARDS = ".gritmill.shards.json"
 WORK_LIST = ".gritmill.work-"
