@@ -23,18 +23,16 @@ def is_everywhere(name: str) -> bool:
 
 @cache
 def related(name: str) -> frozenset[str]:
-    """The names whose thing may be in every image that has a thing of this name, and the name itself.
+    """The names whose thing may be in every image that has a thing of this name, and the name itself. It is mutual.
 
     name: in lower case and in the singular; may have several words.
     """
-    names = _same(name)
-    found = set(names)
-    for tables in (_entries("kinds"), _entries("parts")):
-        for whole, parts in tables:
-            if not names.isdisjoint(whole):
-                found |= parts
-            if not names.isdisjoint(parts):
-                found |= whole
+    found = set(_same(name))
+    for whole, parts in (*_entries("kinds"), *_entries("parts")):
+        if name in whole:
+            found |= parts
+        if name in parts:
+            found |= whole
     return frozenset(found)
 
 
