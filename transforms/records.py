@@ -217,6 +217,7 @@ class Pair:
     width, height: pixels of the upright image (EXIF applied); 0 if unknown.
     meta: other values from the source, a JSON object.
     filtered: why a filter rejected the pair, see `transforms.filters`; "" if none did.
+    claims: what the caption says about its phrases, in the order of the words. Empty if the source brings the phrases.
     boxes_cut: boxes above the floor that the candidate cap removed; of boxes from the source, those without a phrase.
     rows: by table, the results in this run of the stages that run after detections.
     """
@@ -235,6 +236,7 @@ class Pair:
     filtered: str = ""
     phrases: tuple[Phrase, ...] = ()
     dropped: tuple[Dropped, ...] = ()
+    claims: tuple[Claim, ...] = ()
     boxes: tuple[Box, ...] = ()
     boxes_cut: int = 0
     error: Fault | None = None

@@ -231,6 +231,9 @@ class PhraseSettings(Section):
     ask: Annotated[Ask, LegacyValue("chunk")] = Field(
         "chunk", description="What the detector looks for: the noun phrase, its referring expression, or its head."
     )
+    claims: Annotated[bool, LegacyValue(False)] = Field(
+        True, description="Whether counts, relations and ranks are read from captions. Only English ones have any."
+    )
     languages: Names = Field(
         (), description="ISO 639 codes. Captions that are surely in another language are rejected. Empty: no check."
     )

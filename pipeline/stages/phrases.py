@@ -47,14 +47,16 @@ class Phrases(DetectionsStage):
 
     def load(self) -> "PhraseExtractor":
         """Returns an extractor that loads one parser per thread."""
-        from transforms.phrases.parser import load_parser  # imports spaCy, which takes seconds
+        from transforms.claims.read_claims import read_claims  # imports spaCy, which takes seconds
+        from transforms.phrases.parser import load_parser
         from transforms.phrases.phrase_extractor import PhraseExtractor
         from transforms.phrases.rules import phrase_rules
 
         settings = self.settings
         gate = _gate(settings.languages)
         corrected = settings.borders == "corrected"
-        return PhraseExtractor(partial(load_parser, settings.model, corrected), phrase_rules(settings), gate)
+        load = partial(load_parser, settings.model, corrected)
+        return PhraseExtractor(load, phrase_rules(settings), gate, read_claims if settings.claims else None)
 
 
 @cache

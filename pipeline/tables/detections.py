@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from transforms.records import Pair
 
-VERSION = 3
-"""The version of the columns. 2 added `image_part`, 3 `filtered`."""
+VERSION = 4
+"""The version of the columns. 2 added `image_part`, 3 `filtered`, 4 `claims`."""
 
 
 def open_detections(folder: str) -> Table:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pipeline.ids import ChunkId
 from pipeline.tables.row_files import ERROR_FIELD
 from pipeline.tables.table import Table
-from transforms.records import Box, Drop, Dropped, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
+from transforms.records import Box, Claim, ClaimKind, Drop, Dropped, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 
 Record = TypeVar("Record")
 
@@ -26,6 +26,14 @@ def _struct(kind: pa.DataType, *names: str) -> "list[pa.Field[Any]]":
 _OFFSET, _REAL, _TEXT = pa.int32(), pa.float32(), pa.string()
 _PHRASE = pa.struct(_struct(_OFFSET, "start", "end", "head_start", "head_end", "expression_start", "expression_end"))
 _DROPPED = pa.struct(_struct(_OFFSET, "start", "end") + _struct(_TEXT, "reason"))
+_CLAIM = pa.struct(
+    _struct(_TEXT, "kind")
+    + _struct(_OFFSET, "words_start", "words_end", "subject_start", "subject_end")
+    + _struct(_TEXT, "predicate")
+    + _struct(_OFFSET, "number")
+    + _struct(pa.bool_(), "negated")
+    + [pa.field("objects", pa.list_(_OFFSET), nullable=False)]
+)
 _BOX = pa.struct(_struct(_OFFSET, "phrase") + _struct(_REAL, "x1", "y1", "x2", "y2", "score"))
 
 SCHEMA = pa.schema(
@@ -39,6 +47,7 @@ SCHEMA = pa.schema(
     + [
         pa.field("phrases", pa.list_(_PHRASE), nullable=False),
         pa.field("dropped", pa.list_(_DROPPED), nullable=False),
+        pa.field("claims", pa.list_(_CLAIM), nullable=False),
         pa.field("boxes", pa.list_(_BOX), nullable=False),
         pa.field("boxes_cut", _OFFSET, nullable=False),
         ERROR_FIELD,
@@ -68,6 +77,7 @@ def to_row(pair: Pair) -> dict[str, Any]:
         "filtered": pair.filtered,
         "phrases": [_fields(phrase) for phrase in pair.phrases],
         "dropped": [_fields(dropped) for dropped in pair.dropped],
+        "claims": [_fields(claim) for claim in pair.claims],
         "boxes": [_fields(box) for box in pair.boxes],
         "boxes_cut": pair.boxes_cut,
         "error": _fields(pair.error) if pair.error else None,
@@ -78,12 +88,15 @@ def to_row(pair: Pair) -> dict[str, Any]:
 def from_table(table: pa.Table) -> Iterator[Pair]:
     """Yields the pairs of a table with the schema `SCHEMA`, in order. Pairs have no boxes if the column is missing."""
     leading, images, trailing = (_tuples(table, names) for names in (_LEADING, _IMAGE, _TRAILING))
-    lists = (_lists(table, "phrases", Phrase), _lists(table, "dropped", _dropped), _lists(table, "boxes", Box))
+    lists = (
+        _lists(table, "phrases", Phrase),
+        _lists(table, "dropped", _dropped),
+        _lists(table, "claims", _claim),
+        _lists(table, "boxes", Box),
+    )
     rest = (table["boxes_cut"].to_pylist(), map(_fault, table["error"].to_pylist()))
-    for before, image, after, phrases, dropped, boxes, cut, error in zip(
-        leading, images, trailing, *lists, *rest, strict=True
-    ):
-        fields: tuple[Any, ...] = (*before, ImageRef(*image), b"", *after, phrases, dropped, boxes, cut, error)
+    for before, image, after, *found in zip(leading, images, trailing, *lists, *rest, strict=True):
+        fields: tuple[Any, ...] = (*before, ImageRef(*image), b"", *after, *found)
         yield Pair(*fields)
 
 
@@ -128,6 +141,11 @@ def _fault(error: dict[str, Any] | None) -> Fault | None:
 
 def _dropped(start: int, end: int, reason: str) -> Dropped:
     return Dropped(start, end, Drop(reason))
+
+
+def _claim(kind: str, *values: Any) -> Claim:
+    *fields, objects = values
+    return Claim(ClaimKind(kind), *fields, tuple(objects.tolist()))
 
 
 def _fields(record: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from training.scene_grounder.lexicon import pick
 from training.scene_grounder.phrases import GeneratedPhrase, absent, describe
 from training.scene_grounder.scenes import Kind, Thing, matching_things
+from training.scene_grounder.stated import NEAR, RELATIONS, Stated, stated_claims
 
 MAX_PHRASES = 5
 
@@ -24,7 +25,6 @@ _OPENINGS = (
     "{}",
 )
 _MISSING = ("{}, waiting for {}", "{}, looking for {}", "{} without {}", "{}, dreaming of {}", "{}, far away from {}")
-_NEAR = ("near", "next to", "beside", "with")
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,11 @@ class Mention:
 
 @dataclass(frozen=True)
 class Caption:
-    """A caption and its noun phrases, in the order of the text."""
+    """A caption, its noun phrases in the order of the text, and what it claims about them."""
 
     text: str
     mentions: tuple[Mention, ...]
+    claims: tuple[Stated, ...] = ()
 
 
 def make_caption(things: tuple[Thing, ...], rng: np.random.Generator, *, unseen: bool = False) -> Caption:
@@ -61,7 +62,7 @@ def make_caption(things: tuple[Thing, ...], rng: np.random.Generator, *, unseen:
     if rng.random() < 0.25:
         missing = pick(_MISSING, rng)
         text.close(missing, absent(things, rng, unseen=unseen))
-    return text.caption()
+    return text.caption(things)
 
 
 def _subjects(things: tuple[Thing, ...], rng: np.random.Generator) -> list[GeneratedPhrase]:
@@ -76,7 +77,7 @@ def _subjects(things: tuple[Thing, ...], rng: np.random.Generator) -> list[Gener
         for kind in kinds:
             found = matching_things(kind, things)
             if found and not named & set(found):
-                generated.append(GeneratedPhrase(describe(kind, len(found), rng), kind, tuple(found)))
+                generated.append(GeneratedPhrase(describe(kind, len(found), rng), kind, tuple(found), len(found)))
                 named |= set(found)
                 break
     return generated
@@ -95,32 +96,14 @@ def _joint(before: GeneratedPhrase, one: GeneratedPhrase, things: tuple[Thing, .
     """Returns the words between two phrases: "and", a relation that is true for the boxes, or a word like "near"."""
     if rng.random() < 0.35:
         return " and "
-    clear = [word for word, holds in _RELATIONS if _all(holds, before, one, things)]
-    return f" {pick(clear if clear and rng.random() < 0.8 else _NEAR, rng)} "
+    clear = [word for word, _, holds in RELATIONS if _all(holds, before, one, things)]
+    return f" {pick(clear if clear and rng.random() < 0.8 else NEAR, rng)} "
 
 
 def _all(
     holds: Callable[[Thing, Thing], bool], a: GeneratedPhrase, b: GeneratedPhrase, things: tuple[Thing, ...]
 ) -> bool:
     return all(holds(things[i], things[j]) for i in a.things for j in b.things)
-
-
-def _left(a: Thing, b: Thing) -> bool:
-    return a.box[2] < b.box[0]
-
-
-def _above(a: Thing, b: Thing) -> bool:
-    return a.box[3] < b.box[1]
-
-
-_RELATIONS: tuple[tuple[str, Callable[[Thing, Thing], bool]], ...] = (
-    ("to the left of", _left),
-    ("to the right of", lambda a, b: _left(b, a)),
-    ("above", _above),
-    ("over", _above),
-    ("below", lambda a, b: _above(b, a)),
-    ("beneath", lambda a, b: _above(b, a)),
-)
 
 
 class _Text:
@@ -130,12 +113,15 @@ class _Text:
         self.opening = opening
         self.text = ""
         self.mentions: list[Mention] = []
+        self.joints: list[str] = []
 
     def open(self, first: GeneratedPhrase) -> None:
         start = self.opening.replace("{be}", "is" if len(first.things) == 1 else "are").removesuffix("{}")
         self.add(start, first)
 
     def add(self, before: str, phrase: GeneratedPhrase) -> None:
+        if self.mentions:
+            self.joints.append(before.strip(", "))
         self.text += before
         self.mentions.append(Mention(len(self.text), phrase))
         self.text += phrase.text
@@ -145,5 +131,7 @@ class _Text:
         self.add(before, phrase)
         self.text += after
 
-    def caption(self) -> Caption:
-        return Caption(self.text[0].upper() + self.text[1:] + ".", tuple(self.mentions))
+    def caption(self, things: tuple[Thing, ...]) -> Caption:
+        text = self.text[0].upper() + self.text[1:] + "."
+        phrases = [mention.phrase for mention in self.mentions]
+        return Caption(text, tuple(self.mentions), stated_claims(phrases, self.joints, things))

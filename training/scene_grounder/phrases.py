@@ -20,11 +20,15 @@ from training.scene_grounder.scenes import Kind, Thing, matching_things
 
 @dataclass(frozen=True)
 class GeneratedPhrase:
-    """A noun phrase, its description, and the numbers of the things that it means; empty if these are absent."""
+    """A noun phrase, its description, and the numbers of the things that it means; empty if these are absent.
+
+    number: of things that it speaks of, also if they are absent.
+    """
 
     text: str
     kind: Kind
     things: tuple[int, ...] = ()
+    number: int = 1
 
 
 def describe(kind: Kind, number: int, rng: np.random.Generator) -> str:
@@ -43,11 +47,11 @@ def present(things: tuple[Thing, ...], rng: np.random.Generator) -> GeneratedPhr
         kind = _random_kind(thing, rng)
         found = matching_things(kind, things)
         if found:
-            return GeneratedPhrase(describe(kind, len(found), rng), kind, tuple(found))
+            return GeneratedPhrase(describe(kind, len(found), rng), kind, tuple(found), len(found))
     thing = things[0]
     kind = Kind(thing.noun)
     found = matching_things(kind, things) or [0]
-    return GeneratedPhrase(describe(kind, len(found), rng), kind, tuple(found))
+    return GeneratedPhrase(describe(kind, len(found), rng), kind, tuple(found), len(found))
 
 
 def absent(things: tuple[Thing, ...], rng: np.random.Generator, *, unseen: bool = True) -> GeneratedPhrase:
@@ -63,7 +67,8 @@ def absent(things: tuple[Thing, ...], rng: np.random.Generator, *, unseen: bool 
         if kind is None or (not unseen and kind.colour and held_out(kind.colour, kind.noun)):
             continue
         if matching_things(kind, things) == []:
-            return GeneratedPhrase(describe(kind, 2 if rng.random() < 0.2 else 1, rng), kind)
+            number = 2 if rng.random() < 0.2 else 1
+            return GeneratedPhrase(describe(kind, number, rng), kind, (), number)
     raise ValueError("no phrase found that is absent from the scene")
 
 

@@ -10,20 +10,22 @@ from spacy.tokens import Doc
 
 from transforms.phrases.language import LanguageGate
 from transforms.phrases.markup import hide_markup
-from transforms.phrases.noun_phrases import PhraseRules, find_phrases
-from transforms.records import Drop, Dropped, Pair
+from transforms.phrases.noun_phrases import PhraseRules, Phrases, find_phrases
+from transforms.records import Claim, Drop, Dropped, Pair
 
 
 @dataclass(eq=False)
 class PhraseExtractor:
-    """A `Model` whose rows are pairs with phrases and dropped noun chunks, and without their images.
+    """A `Model` whose rows are pairs with phrases, dropped noun chunks and claims, and without their images.
 
-    load: returns a parser; called once per thread.
+    load: returns a parser; called once per thread. claims: reads the claims of a parsed caption with its phrases; None if
+      pairs get none.
     """
 
     load: Callable[[], Language]
     rules: PhraseRules
     gate: LanguageGate | None = None
+    claims: Callable[[Doc, Phrases], tuple[Claim, ...]] | None = None
     _parsers: Any = field(default_factory=threading.local)  # spaCy's string store is not thread-safe
 
     def process(self, pairs: Sequence[Pair]) -> list[Pair]:
@@ -50,7 +52,8 @@ class PhraseExtractor:
 
     def _extracted(self, pair: Pair, doc: Doc) -> Pair:
         found = find_phrases(doc, self.rules)
-        return replace(pair, data=b"", phrases=found.kept, dropped=found.dropped)
+        claims = self.claims(doc, found) if self.claims else ()
+        return replace(pair, data=b"", phrases=found.kept, dropped=found.dropped, claims=claims)
 
     def _parser(self) -> Language:
         if not hasattr(self._parsers, "nlp"):

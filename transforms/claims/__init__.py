@@ -1,0 +1,13 @@
+"""What a caption says about its things: how many there are, how they lie to each other, which of several is meant.
+
+Three kinds of claims, see `transforms.records.Claim`. They are read off the parse. No box is looked at.
+
+word_lists   the lists of `predicates.yaml`, `quantities.yaml` and `stuff.yaml`
+stuff        nouns that have no instances: sky, grass, road
+sentence     a parsed caption with its noun chunks, in the form that the rules use
+counts       "two dogs", "a couple of dogs", "no dog", "dogs"
+subjects     which noun chunk a preposition or a verb says something about
+relations    "a cup on a table", "a man on the left side of the picture"
+ranks        "the second dog from the right", "the tallest object"
+read_claims  a parsed caption -> its claims
+"""

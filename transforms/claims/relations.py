@@ -1,0 +1,166 @@
+"""The relations of a caption: subject, predicate and objects, read from words and tree.
+
+Words are found first: the longest wording of `predicates.yaml` at each place. Then the tree decides whether they say
+what they could say: what follows must be an object of one of the words, and they must have a subject.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+
+from transforms.claims.sentence import Sentence
+from transforms.claims.subjects import Subject, find_subject
+from transforms.claims.word_lists import Wording, forms_of, read_list, wordings, wordings_at, words_of
+from transforms.records import Claim, ClaimKind
+
+_RECIPROCAL = (("each", "other"), ("one", "another"))
+_SYMMETRIC = frozenset(("next_to", "near", "touching", "facing", "parallel_to", "perpendicular_to", "across_from", "opposite"))
+_OBJECT = frozenset(("pobj", "dobj", "attr", "pcomp", "npadvmod", "oprd"))
+_COMPARE = frozenset(
+    ("left_of", "right_of", "left_side_of", "right_side_of", "above", "over", "below", "under", "next_to", "near")
+)
+_NAMES_FOLLOW = frozenset(("in", "at", "by", "on", "into"))
+"""Before a name without an article, they say where or by whom a picture was made, or when."""
+_BE = frozenset(("is", "are", "was", "were", "'s", "’s", "not", "n't"))
+_PREDICATES_OF_PLACE = frozenset(("in", "into", "inside"))
+
+
+def read_relations(sentence: Sentence) -> Iterator[Claim]:
+    """The relations, in the order of their words."""
+    if "?" in sentence.words:  # "Is the dog on the mat?"
+        return
+    words, first_words = sentence.words, wordings().following
+    token = 0
+    while token < len(words):
+        after = token + 1
+        if words[token] in first_words:
+            for wording in reversed(wordings_at(words, token)):
+                last = token + len(wording.words) - 1
+                if _fits(sentence, wording, token, last):
+                    yield from _claims(sentence, wording, token, last)
+                    after = last + 1
+                    break
+        token = after
+
+
+def _fits(sentence: Sentence, wording: Wording, first: int, last: int) -> bool:
+    """Whether the words at a place may be a wording."""
+    if wording.kind == "verbs":
+        return sentence.tags[first].startswith("VB")
+    if wording.kind == "bare_places":
+        following = last + 1
+        return following == len(sentence.words) or (
+            sentence.words[following] not in ("of", "side", "hand", "corner") and sentence.starting_at(following) < 0
+        )
+    if wording.kind == "predicative":
+        return first > 0 and sentence.words[first - 1] in _BE
+    return wording.kind != "ordinals_from"
+
+
+def _claims(sentence: Sentence, wording: Wording, first: int, last: int) -> Iterator[Claim]:
+    kind = wording.kind
+    if kind in ("places", "bare_places", "mutual"):
+        subject = find_subject(sentence, first, last, wording.predicate)
+        sentence.spent.update(range(first, last + 1))
+        if subject and kind == "mutual":
+            yield from _mutual(sentence, wording.predicate, subject, first, last)
+        elif subject:
+            for chunk in subject.chunks:
+                yield _claim(sentence, wording.predicate, subject, first, last, chunk, ())
+        return
+    if tuple(sentence.words[last + 1 : last + 3]) in _RECIPROCAL:
+        if subject := find_subject(sentence, first, last, wording.predicate):
+            yield from _mutual(sentence, wording.predicate, subject, first, last + 2)
+        return
+    objects = _objects(sentence, wording, first, last)
+    if not objects:
+        return
+    subject = find_subject(sentence, first, last, wording.predicate)
+    if wording.predicate in _COMPARE:
+        sentence.compared.update(objects)
+    if subject is None or (kind == "predicative" and not subject.copular):
+        return
+    for chunk in subject.chunks:
+        if chunk not in objects:
+            yield _claim(sentence, wording.predicate, subject, first, last, chunk, objects)
+
+
+def _claim(
+    sentence: Sentence, predicate: str, subject: Subject, first: int, last: int, chunk: int, objects: tuple[int, ...]
+) -> Claim:
+    spans = tuple(offset for number in objects for offset in sentence.span(number))
+    words = sentence.characters(first, last)
+    return Claim(ClaimKind.RELATION, *words, *sentence.span(chunk), predicate, 0, subject.negated, spans)
+
+
+def _mutual(sentence: Sentence, predicate: str, subject: Subject, first: int, last: int) -> Iterator[Claim]:
+    """ "Two dogs next to each other": the dogs are subject and object. "A dog and a cat next to each other": the dog is
+    next to the cat."""
+    chunks = subject.chunks
+    if len(chunks) == 1 and _is_several(sentence, chunks[0]):
+        yield _claim(sentence, predicate, subject, first, last, chunks[0], chunks)
+    elif len(chunks) == 2 and predicate in _SYMMETRIC:  # noqa: PLR2004
+        yield _claim(sentence, predicate, subject, first, last, chunks[0], chunks[1:])
+
+
+def _is_several(sentence: Sentence, number: int) -> bool:
+    chunk = sentence.chunks[number]
+    return sentence.is_plural(chunk.head) or "of" in sentence.words[chunk.first : chunk.head]
+
+
+def _objects(sentence: Sentence, wording: Wording, first: int, last: int) -> tuple[int, ...]:
+    """The chunks that follow the words, if they are their objects; none if they are no place."""
+    number = sentence.starting_at(last + 1)
+    if number < 0 and wording.predicate == "part_of":  # "part of the train" is one chunk
+        number = sentence.chunk_at[last + 1] if last + 1 < len(sentence.words) else -1
+        return (number,) if number >= 0 and sentence.chunks[number].drop is None else ()
+    if number < 0:
+        return ()
+    chunk = sentence.chunks[number]
+    if chunk.last + 1 < len(sentence.words) and sentence.tags[chunk.last + 1] == "POS":
+        return ()  # "on the man's left"
+    if chunk.drop is not None or chunk.absent or not _depends(sentence, number, first, last):
+        return ()
+    if _is_no_place(sentence, wording.predicate, number):
+        return ()
+    if wording.predicate == "between":
+        return _both(sentence, number)
+    return (number,)
+
+
+def _depends(sentence: Sentence, number: int, first: int, last: int) -> bool:
+    """Whether a chunk is an object of one of the words, or of the verb that they belong to: "is near a dog"."""
+    top = sentence.top(number)
+    head = sentence.heads[top]
+    if sentence.deps[first] == "prt" and first == last:  # "walking up a hill"
+        return head == sentence.heads[first] and sentence.words[head] in forms_of("motion")
+    return first <= head <= last and sentence.deps[top] in _OBJECT
+
+
+def _is_no_place(sentence: Sentence, predicate: str, number: int) -> bool:
+    """Whether a noun with this preposition is no place: "in a row", "in a suit", "on the left", "by John Smith"."""
+    chunk = sentence.chunks[number]
+    words = sentence.words[chunk.first : chunk.last + 1]
+    noun = sentence.words[chunk.head]
+    if len(words) < 3 and noun in words_of("predicates", "place_nouns"):  # noqa: PLR2004
+        return True
+    if noun in _no_places().get(predicate, ()) or noun in words_of("predicates", "pictures"):
+        return True
+    if predicate in _NAMES_FOLLOW and sentence.tags[chunk.head] in ("NNP", "NNPS") and sentence.tags[chunk.first] != "DT":
+        return True
+    return predicate in _PREDICATES_OF_PLACE and not words_of("predicates", "clothes").isdisjoint(words)
+
+
+@cache
+def _no_places() -> dict[str, frozenset[str]]:
+    return {name: frozenset(map(str, words)) for name, words in read_list("predicates")["no_places"].items()}
+
+
+def _both(sentence: Sentence, number: int) -> tuple[int, ...]:
+    """ "Between two cars": one chunk. "Between a car and a bus": two. None if a single thing follows."""
+    chunk = sentence.chunks[number]
+    after = chunk.last + 1
+    if after < len(sentence.words) and sentence.words[after] == "and":
+        other = sentence.starting_at(after + 1)
+        if other >= 0 and sentence.chunks[other].drop is None and not sentence.is_plural(chunk.head):
+            return number, other
+    return (number,) if _is_several(sentence, number) else ()

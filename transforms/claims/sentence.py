@@ -1,0 +1,145 @@
+"""A parsed caption with its noun chunks, in the form that the rules use: plain lists instead of spaCy's tokens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+
+from spacy.tokens import Doc
+
+from transforms.claims.word_lists import words_of
+from transforms.phrases.noun_phrases import Phrases
+from transforms.phrases.word_lists import read_lists
+from transforms.records import Drop
+
+NOUNS = ("NN", "NNS", "NNP", "NNPS")
+
+
+@dataclass(slots=True)
+class NounChunk:
+    """A noun chunk, as token numbers: `first` to `last`, both inclusive.
+
+    head: its head; of a dropped chunk the last noun, or the last token. drop: why it is no phrase; None if it is one.
+    absent: whether the caption says that it is not there, or does not say that it is.
+    """
+
+    first: int
+    last: int
+    head: int
+    drop: Drop | None
+    absent: bool = False
+
+
+@dataclass(slots=True)
+class Sentence:
+    """The tokens of one caption, its tree and its noun chunks.
+
+    words: in lower case. heads: for each token, the number of the token that it depends on; for a root, its own number.
+    chunks: in text order. chunk_at: for each token, the number of its chunk; -1 outside of chunks. compared: the chunks
+      that another one is compared with: the car of "a dog to the left of a car". spent: tokens of wordings without an object: "side by side".
+    """
+
+    words: list[str]
+    tags: list[str]
+    deps: list[str]
+    heads: list[int]
+    starts: list[int]
+    ends: list[int]
+    chunks: list[NounChunk] = field(default_factory=list)
+    chunk_at: list[int] = field(default_factory=list)
+    compared: set[int] = field(default_factory=set)
+    spent: set[int] = field(default_factory=set)
+
+    @classmethod
+    def from_doc(cls, doc: Doc, phrases: Phrases) -> "Sentence":
+        """Builds it from a Doc and the phrases that `find_phrases` found in it."""
+        words, tags, deps, heads, starts, ends = [], [], [], [], [], []
+        for token in doc:
+            words.append(token.lower_)
+            tags.append(token.tag_)
+            deps.append(token.dep_)
+            heads.append(token.head.i)
+            start = token.idx
+            starts.append(start)
+            ends.append(start + len(token))
+        sentence = cls(words, tags, deps, heads, starts, ends, [], [-1] * len(words))
+        sentence._add_chunks(phrases)
+        return sentence
+
+    def _add_chunks(self, phrases: Phrases) -> None:
+        first_at = {start: token for token, start in enumerate(self.starts)}
+        last_at = {end: token for token, end in enumerate(self.ends)}
+        spans = [(one.start, one.end, one.head_start, None) for one in phrases.kept]
+        spans += [(one.start, one.end, -1, one.reason) for one in phrases.dropped]  # type: ignore[misc]
+        spans.sort(key=lambda span: span[:2])
+        for start, end, head, drop in spans:
+            first, last = first_at.get(start, -1), last_at.get(end, -1)
+            if first < 0 or last < first:
+                continue
+            chunk = NounChunk(first, last, self._head(first, last) if head < 0 else first_at[head], drop)
+            for token in range(first, last + 1):
+                self.chunk_at[token] = len(self.chunks)
+            self.chunks.append(chunk)
+
+    def _head(self, first: int, last: int) -> int:
+        return next((token for token in range(last, first - 1, -1) if self.tags[token] in NOUNS), last)
+
+    def characters(self, first: int, last: int) -> tuple[int, int]:
+        """Start and end of tokens in the caption, as character offsets, end exclusive."""
+        return self.starts[first], self.ends[last]
+
+    def span(self, chunk: int) -> tuple[int, int]:
+        """Start and end of a noun chunk, as character offsets, end exclusive."""
+        return self.characters(self.chunks[chunk].first, self.chunks[chunk].last)
+
+    def top(self, chunk: int) -> int:
+        """The token of a chunk that depends on one outside of it: "couple" of "a couple of dogs"."""
+        one = self.chunks[chunk]
+        token = one.head
+        while one.first <= self.heads[token] <= one.last and self.heads[token] != token:
+            token = self.heads[token]
+        return token
+
+    def starting_at(self, token: int) -> int:
+        """The number of the chunk that starts with a token; -1 if none does."""
+        if not 0 <= token < len(self.words):
+            return -1
+        chunk = self.chunk_at[token]
+        return chunk if chunk >= 0 and self.chunks[chunk].first == token else -1
+
+    def is_plural(self, token: int) -> bool:
+        """Whether a noun is a plural. Its form decides: of the nouns in captions, the tags get one in fifty wrong. Words
+        such as "sheep", which have one form, are what their tag says."""
+        word = self.words[token]
+        if word in _same_plural():
+            return self.tags[token] == "NNS"
+        if word in _irregular_plurals():
+            return True
+        return word.endswith(("s", "men")) and len(word) > 2 and not _ends_singular(word)  # noqa: PLR2004
+
+    def children(self, token: int, *deps: str) -> Sequence[int]:
+        """The tokens that depend on one with one of the given labels, in text order."""
+        return [
+            child for child, head in enumerate(self.heads) if head == token and child != token and self.deps[child] in deps
+        ]
+
+    def before(self, token: int, number: int) -> tuple[str, ...]:
+        """The words before a token, at most `number` of them."""
+        return tuple(self.words[max(token - number, 0) : token])
+
+
+@cache
+def _same_plural() -> frozenset[str]:
+    return words_of("quantities", "same_plural")
+
+
+@cache
+def _irregular_plurals() -> frozenset[str]:
+    return frozenset(read_lists("class_names")["irregular"]) - {"couple", "couples", "dice"}
+
+
+@lru_cache(10_000)
+def _ends_singular(word: str) -> bool:
+    """Whether a word in -s is a singular: "glass", "bus", "tennis"."""
+    if word.endswith("is"):
+        return word not in words_of("quantities", "plurals_in_is")
+    return word.endswith(("ss", "us", "'s", "’s")) or word in words_of("quantities", "singulars")
