@@ -8,7 +8,6 @@ from pipeline import layout
 from pipeline.stages.base import Stage
 from transforms.annotations.annotate import has_given_boxes
 from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
-from transforms.decoys.choose import choose_decoys
 from transforms.decoys.same_things import read_lists
 from transforms.detectors.settings import DetectorSettings
 from transforms.images import DEFAULT_LIMITS, ImageLimits
@@ -62,6 +61,8 @@ class Decoys(Stage):
 
     def prepare(self, pairs: Sequence[Pair]) -> Sequence[Pair]:
         """Returns the pairs with decoys in place of their captions and phrases."""
+        from transforms.decoys.choose import choose_decoys  # imports pyarrow
+
         return choose_decoys(pairs, self.settings.number)
 
     def takes(self, pair: Pair) -> bool:
