@@ -12,20 +12,23 @@ It sees boxes that are too many or too few. It does not see where a box is.
 right, so that low thresholds look too good. Decoys are absent by construction. They enter as often as absent phrases
 occur, however many of them each pair was asked: beside N phrases, a share `a` of absent ones is A = N a / (1 - a) of
 them, and D = A d, where d is the mean number of boxes of a decoy. With all decoys, precision would matter several times
-too much. To take the absent phrases out of Σ min(n, k) and of Σ k instead would be twice as strong, and right if `a`
-were known. But the estimate of `a` is an upper bound, up to twice the share, and then D is the better correction: in
-the trials of docs/evaluation.md, it was never worse than the other form, and better where decoys are there.
+too much. To take the absent phrases out of Σ min(n, k) and of Σ k instead would be about twice as strong, and exact if
+`a` and d were; docs/evaluation.md compares the forms.
 
-**The share a** is estimated from the same boxes. A present phrase gets a box with probability r, an absent one with
-probability q, both at some threshold. The share of phrases without a box is (1 - a)(1 - r) + a(1 - q) >= a(1 - q).
-Hence a <= (share of phrases without a box) / (share of decoys without a box), at every threshold; the lowest of these
-bounds is the estimate. It is the largest share of the decoys' distribution that the distribution of the phrases can
-contain: Storey's estimate of the share of true null hypotheses (2002), and Blanchard, Lee and Scott's of a mixture
-proportion (2010). It is too high by the present phrases that the detector misses even at its floor.
+**The share a** is estimated from the same boxes. At some threshold, let f be the share of phrases with a box, and m
+that of decoys; r and q are the shares of present and of absent things with a box. Some decoys are in the image, although its
+captions do not name them: a share `b`. Then
 
-**Decoys that are there.** Some decoys are in the image, although its captions do not name them. The rate of decoys with
-a box is therefore an upper bound of q, and `a` and D come out too high. As `a` is small, this moves the threshold
-little: see docs/evaluation.md for trials in which 40 % of the decoys are there.
+    f = (1 - a) r + a q        m = b r + (1 - b) q
+
+As r <= 1 and q >= 0, at every threshold 1 - f >= a' (1 - m) and m >= b' f, for the numbers a' and b' with
+a = a' (1 - b') / (1 - a' b') and b = b' (1 - a') / (1 - a' b'). So the lowest (1 - f) / (1 - m) of all thresholds
+estimates a', and the lowest m / f estimates b': each is the largest share of one distribution of scores that the other
+one can contain. They are exact if the detector finds all things at its floor, and no absent ones at its highest scores
+(Blanchard, Lee and Scott 2010; Scott, Blanchard and Handy 2013, "mutual contamination"). a' alone, which is Storey's
+(2002) share of true null hypotheses with decoys as null, is too high if decoys are there. A present phrase that is
+missed even at the floor counts as absent, so that `a` is still rather too high than too low. d is not corrected for
+decoys that are there.
 
 **Two readings.** "A man" is also said of an image with several men, of which one is meant. `EXACTLY_ONE` takes it as
 k = 1. `AT_LEAST_ONE` takes every further box as right: k = max(n, 1). The truth is between them.
@@ -48,11 +51,12 @@ ENOUGH_COUNTS = 100
 
 RESAMPLES = 500
 _INTERVAL = (2.5, 97.5)
-_LEAST_WITHOUT_BOX = 20
-"""Of decoys, where the share of absent phrases is estimated: a share of fewer would be mostly chance."""
+_LEAST = 20
+"""Decoys without a box, or phrases with one, at a threshold that counts for the estimate of shares: a ratio to fewer
+would be mostly chance."""
 
-_MOST_ABSENT = 0.5
-"""The estimate is not higher: then the detector does not find most of the phrases, and no count says why."""
+_MOST = 0.5
+"""Neither share is estimated to be higher: scores that separate so little say nothing about shares."""
 
 
 @dataclass(frozen=True)
@@ -184,18 +188,30 @@ class NumberCurve:
     decoys: float
 
     @cached_property
+    def _shares(self) -> tuple[float, float]:
+        """The shares of phrases that are absent and of decoys that are there, each 0..0.5; 0 without decoys."""
+        if not (self.decoys and self.phrases):
+            return 0.0, 0.0
+        f, m = self.found / self.phrases, self.decoys_found / self.decoys
+        low, high = self.decoys - self.decoys_found >= _LEAST, self.found >= _LEAST
+        absent = min(_lowest(1 - f[low], 1 - m[low]), _MOST)
+        there = min(_lowest(m[high], f[high]), _MOST)
+        both = 1 - absent * there
+        return absent * (1 - there) / both, there * (1 - absent) / both
+
+    @property
     def absent_share(self) -> float:
-        """An upper bound of the share of phrases that are absent, 0..0.5; 0 without decoys. See the module."""
-        without_box = self.decoys - self.decoys_found
-        usable = without_box >= _LEAST_WITHOUT_BOX
-        if not (usable.any() and self.phrases):
-            return 0.0
-        bounds = (1 - self.found[usable] / self.phrases) / (without_box[usable] / self.decoys)
-        return float(np.clip(bounds.min(), 0.0, _MOST_ABSENT))
+        """The estimated share of phrases that are absent, 0..0.5. See the module."""
+        return self._shares[0]
+
+    @property
+    def decoys_there(self) -> float:
+        """The estimated share of decoys that are in the image, 0..0.5."""
+        return self._shares[1]
 
     @property
     def absent_boxes(self) -> np.ndarray:
-        """D, the boxes of absent phrases, at each threshold."""
+        """D at each threshold."""
         absent = self.phrases * self.absent_share / (1 - self.absent_share)
         result: np.ndarray = self.decoy_boxes * (absent / self.decoys if self.decoys else 0.0)
         return result
@@ -222,6 +238,11 @@ class NumberCurve:
             "phrases_with_box": float(self.found[at] / self.phrases) if self.phrases else None,
             "decoys_with_box": float(self.decoys_found[at] / self.decoys) if self.decoys else None,
         }
+
+
+def _lowest(part: np.ndarray, total: np.ndarray) -> float:
+    """The lowest ratio; 0 if there is none."""
+    return float((part / total).min()) if len(total) else 0.0
 
 
 def intervals(counted: Counted, thresholds: np.ndarray, seed: int, resamples: int = RESAMPLES) -> dict[str, Any]:

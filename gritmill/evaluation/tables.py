@@ -109,9 +109,9 @@ def _number_lines(result: dict[str, Any]) -> Iterator[str]:
         return
     threshold, in_force = result["threshold"], result["in_force"]
     if result["decoys"]:
-        rate, absent = percent(result["decoy_rate"]), percent(result["absent_share"])
+        rate, absent, there = (percent(result[name]) for name in ("decoy_rate", "absent_share", "decoys_there"))
         yield f"{result['decoys']:,} decoys: at {threshold:g}, at most {rate} of absent phrases get a box"
-        yield f"  at most {absent} of the phrases are absent"
+        yield f"  estimated: {absent} of the phrases are absent, {there} of the decoys are there"
     figures = in_force["figures"]
     yield (
         f"active threshold: {in_force['threshold']:g} ({printable(in_force['source'])}): "

@@ -216,6 +216,7 @@ def _build_result(collected: _Collection, plan: Plan, configuration: Configurati
         "range": sorted(one["threshold"] for one in readings.values()),
         "readings": readings,
         "absent_share": curve.absent_share if curve.decoys else None,
+        "decoys_there": curve.decoys_there if curve.decoys else None,
         "decoy_rate": curve.figures_at(first["threshold"])["decoys_with_box"],
         "in_force": {
             "threshold": in_force.score,

@@ -7,7 +7,7 @@ import typer
 
 from pipeline.screen import data_console
 from training.threshold_trials.recorded import has_decoys, read_run
-from training.threshold_trials.trials import markdown, run_trials
+from training.threshold_trials.trials import comparison, markdown, run_trials
 
 
 def main(
@@ -27,7 +27,8 @@ def main(
     print(f"{recorded.pictures} images, {len(recorded.number)} phrases, {recorded.exact.sum()} exact counts")
     estimated, true = np.mean([one.absent for one in results["none", "noisy"]], axis=0)
     print(f"absent phrases: {true:.1%}, estimated {estimated:.1%} (noisy)")
-    console.print(markdown(results), soft_wrap=True, markup=False, highlight=False)
+    for table in (markdown(results), comparison(results)):
+        console.print(f"{table}\n", soft_wrap=True, markup=False, highlight=False)
 
 
 if __name__ == "__main__":

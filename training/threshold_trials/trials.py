@@ -1,12 +1,12 @@
 """Draws of images: how far the F1 at the estimated threshold is below the best F1 against the truth."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gritmill.evaluation.curves import threshold_grid
-from gritmill.evaluation.number_f1 import EXACTLY_ONE, Boxes, Counted
+from gritmill.evaluation.number_f1 import EXACTLY_ONE, Boxes, Counted, NumberCurve
 from training.threshold_trials.recorded import NO_THING, Candidates, Recorded
 from training.threshold_trials.weakened import DISTURBANCES, WEAK, Disturb, Weakness, weaken
 from transforms.selection.select_boxes import rank_within, suppress_many
@@ -19,15 +19,49 @@ POINT = 0.01
 _NMS = SelectionSettings().nms_iou
 
 
+def _every_decoy(curve: NumberCurve) -> np.ndarray:
+    f1: np.ndarray = 2 * curve.agreed / np.maximum(curve.boxes + curve.stated + curve.decoy_boxes, 1)
+    return f1
+
+
+def _there_ignored(curve: NumberCurve) -> np.ndarray:
+    """The share of absent phrases as if no decoy was there."""
+    usable = curve.decoys - curve.decoys_found >= 20
+    bounds = (1 - curve.found[usable] / curve.phrases) / (1 - curve.decoys_found[usable] / curve.decoys)
+    share = min(float(bounds.min()), 0.5) if usable.any() else 0.0
+    boxes = curve.phrases * share / (1 - share) * curve.decoy_boxes / curve.decoys
+    f1: np.ndarray = 2 * curve.agreed / np.maximum(curve.boxes + curve.stated + boxes, 1)
+    return f1
+
+
+def _without_absent(curve: NumberCurve) -> np.ndarray:
+    absent = curve.phrases * curve.absent_share
+    agreed = curve.agreed - absent * curve.decoys_found / curve.decoys
+    total = curve.boxes + curve.stated * (1 - curve.absent_share)
+    f1: np.ndarray = 2 * np.maximum(agreed, 0) / np.maximum(total, 1)
+    return f1
+
+
+NUMBER_F1 = "number-F1"
+
+ESTIMATORS: dict[str, Callable[[NumberCurve], np.ndarray]] = {
+    NUMBER_F1: lambda curve: curve.f1(EXACTLY_ONE),
+    "without decoys": lambda curve: replace(curve, decoys=0.0).f1(EXACTLY_ONE),
+    "with every decoy": _every_decoy,
+    "decoys that are there ignored": _there_ignored,
+    "absent phrases taken out of all sums": _without_absent,
+}
+"""What is maximised: number-F1, and other forms for comparison."""
+
+
 @dataclass(frozen=True)
 class Draw:
-    """The result of a draw. threshold: the estimated one. best: that with the best F1. loss: best F1 minus the F1 at
-    the estimated threshold. f1: the best F1. absent: the estimated share of absent phrases, and the true one."""
+    """The result of a draw. thresholds: those of the estimators. losses: best F1 minus the F1 at each of them. best:
+    the threshold with the best F1. absent: the estimated share of absent phrases, and the true one."""
 
-    threshold: float
+    thresholds: Mapping[str, float]
+    losses: Mapping[str, float]
     best: float
-    loss: float
-    f1: float
     absent: tuple[float, float]
 
 
@@ -68,14 +102,12 @@ def draw(recorded: Recorded, weakness: Weakness, disturb: Disturb, pictures: int
     thresholds = threshold_grid(FLOOR)
     curve = _counted(run, kept, kept_decoys).curve(thresholds)
     f1 = true_f1(kept, int(run.things.sum()), thresholds)
-    at = curve.best(EXACTLY_ONE)
     absent = float((run.things[run.number > 0] == 0).mean())
-    best = int(f1.argmax())
+    found = {name: int(estimate(curve).argmax()) for name, estimate in ESTIMATORS.items()}
     return Draw(
-        float(thresholds[at]),
-        float(thresholds[best]),
-        float(f1[best] - f1[at]),
-        float(f1[best]),
+        {name: float(thresholds[at]) for name, at in found.items()},
+        {name: float(f1.max() - f1[at]) for name, at in found.items()},
+        float(thresholds[f1.argmax()]),
         (curve.absent_share, absent),
     )
 
@@ -136,7 +168,20 @@ def markdown(results: Mapping[tuple[str, str], list[Draw]]) -> str:
 
 
 def _cell(draws: list[Draw]) -> str:
-    good = np.mean([one.loss <= POINT for one in draws])
-    worst = max(one.loss for one in draws)
-    estimated, best = (np.mean([getattr(one, name) for one in draws]) for name in ("threshold", "best"))
-    return f"{good:.0%}, at most {100 * worst:.1f}; {estimated:.2f}, best {best:.2f}"
+    worst = max(one.losses[NUMBER_F1] for one in draws)
+    estimated, best = np.mean([(one.thresholds[NUMBER_F1], one.best) for one in draws], axis=0)
+    return f"{_good(draws, NUMBER_F1)}, at most {100 * worst:.1f}; {estimated:.2f}, best {best:.2f}"
+
+
+def _good(draws: list[Draw], estimator: str) -> str:
+    return f"{np.mean([one.losses[estimator] <= POINT for one in draws]):.0%}"
+
+
+def comparison(results: Mapping[tuple[str, str], list[Draw]]) -> str:
+    """A table: for each disturbance and estimator, the share of good draws of each detector."""
+    detectors = list(dict.fromkeys(detector for _, detector in results))
+    rows = [f"| {', '.join(detectors)} | {' | '.join(ESTIMATORS)} |", f"| --- |{' --- |' * len(ESTIMATORS)}"]
+    for name in dict.fromkeys(name for name, _ in results):
+        cells = (", ".join(_good(results[name, one], estimator) for one in detectors) for estimator in ESTIMATORS)
+        rows.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(rows)

@@ -68,13 +68,20 @@ def test_decoys_count_as_often_as_absent_phrases_occur():
     assert at(without.f1(EXACTLY_ONE), 0.4) == pytest.approx(2 * 90 / (90 + 100))  # boxes of absent phrases agree
 
 
-def test_decoys_that_are_there_raise_the_estimate_and_present_phrases_that_are_missed_do_so():
-    phrases = [(1, 0, n) for n in range(100)]
-    found = [(0.8, n) for n in range(80)]
-    decoys = list(range(100))
-    assert made(phrases, found, decoys).curve(THRESHOLDS).absent_share == pytest.approx(0.2)
-    half = [(0.8, n) for n in range(50)]
-    assert made(phrases, found, decoys, half).curve(THRESHOLDS).absent_share == pytest.approx(0.4)
+def test_decoys_that_are_there_do_not_raise_the_share_of_absent_phrases():
+    """Present things have a score of 0.8, and a fifth of the absent ones 0.3."""
+    phrases, decoys = [(1, 0, n) for n in range(100)], list(range(100))
+    found = [(0.8, n) for n in range(80)] + [(0.3, n) for n in range(80, 84)]
+    curve = made(phrases, found, decoys, [(0.3, n) for n in range(20)]).curve(THRESHOLDS)
+    assert (curve.absent_share, curve.decoys_there) == (pytest.approx(0.2), 0)
+    there = [(0.8, n) for n in range(40)] + [(0.3, n) for n in range(40, 52)]
+    curve = made(phrases, found, decoys, there).curve(THRESHOLDS)
+    assert (curve.absent_share, curve.decoys_there) == (pytest.approx(0.2), pytest.approx(0.4))
+
+
+def test_present_phrases_that_are_missed_count_as_absent():
+    phrases, decoys = [(1, 0, n) for n in range(100)], list(range(100))
+    assert made(phrases, [(0.8, n) for n in range(70)], decoys).curve(THRESHOLDS).absent_share == pytest.approx(0.3)
 
 
 def test_the_share_is_not_estimated_from_a_few_decoys_without_a_box():
