@@ -144,8 +144,8 @@ def _dropped(start: int, end: int, reason: str) -> Dropped:
 
 
 def _claim(kind: str, *values: Any) -> Claim:
-    *fields, objects = values
-    return Claim(ClaimKind(kind), *fields, tuple(objects.tolist()))
+    fields: tuple[Any, ...] = (ClaimKind(kind), *values[:-1], tuple(values[-1].tolist()))
+    return Claim(*fields)
 
 
 def _fields(record: Any) -> dict[str, Any]:

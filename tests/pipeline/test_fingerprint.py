@@ -117,7 +117,7 @@ class NewerConfiguration(Configuration):
     """A later release: two new keys in a section, a new nested section, and a new top-level section."""
 
     class Phrases(type(Configuration().phrases)):  # type: ignore[misc]
-        claims: NewerSection = NewerSection()
+        novelty: NewerSection = NewerSection()
 
     phrases: Phrases = Phrases()
     detector: NewerDetector = NewerDetector()
@@ -141,14 +141,14 @@ def test_a_newer_key_counts_only_where_it_differs_from_the_value_that_means_as_b
     assert newer_fingerprint(detector={"model": before["model"]}) != same  # its default is different
     assert newer_fingerprint(detector=before | {"sharpness": 1}) != same
     assert newer_fingerprint(detector=before | {"passes": 2}) != same
-    assert newer_fingerprint(detector=before, phrases={"claims": {"model": "a"}}) != same
+    assert newer_fingerprint(detector=before, phrases={"novelty": {"model": "a"}}) != same
 
 
 def test_a_newer_key_means_as_before_in_what_an_earlier_release_has_written() -> None:
     written = configuration(detector={"floor": 0.2}).model_dump(mode="json")
     read = NewerConfiguration.read_back(written)
     assert (read.detector.sharpness, read.detector.passes, read.detector.floor) == (0, None, 0.2)
-    assert read.phrases.claims == NewerSection()
+    assert read.phrases.novelty == NewerSection()
     assert fingerprint.ground_fingerprint(read, MODELS, None, NEWER) == fingerprint_of(detector={"floor": 0.2})
 
 
@@ -165,7 +165,7 @@ def test_released_runs_have_the_fingerprints_that_this_code_gives_them() -> None
 
 def test_a_newer_key_of_the_selection_counts_in_a_pack_only_where_it_differs() -> None:
     class NewerSelection(SelectionSettings):
-        claims: Annotated[bool, LegacyValue(False)] = False
+        novelty: Annotated[bool, LegacyValue(False)] = False
 
     plan = read_plan(str(RELEASED / "detections"))
     assert plan is not None
@@ -175,7 +175,7 @@ def test_a_newer_key_of_the_selection_counts_in_a_pack_only_where_it_differs() -
         return compute_pack_fingerprint(plan, ["a"], Policy(selection, 0.5, text), shards)
 
     assert packed(NewerSelection()) == packed(SelectionSettings())
-    assert packed(NewerSelection(claims=True)) != packed(SelectionSettings())
+    assert packed(NewerSelection(novelty=True)) != packed(SelectionSettings())
 
 
 def test_duplicates_are_part_of_a_pack_and_not_of_ground() -> None:

@@ -5,7 +5,11 @@ Three kinds of claims, see `transforms.records.Claim`. They are read off the par
 word_lists   the lists of `predicates.yaml`, `quantities.yaml` and `stuff.yaml`
 stuff        nouns that have no instances: sky, grass, road
 sentence     a parsed caption with its noun chunks, in the form that the rules use
-counts       "two dogs", "a couple of dogs", "no dog", "dogs"
+numerals     "two", "3 or 4", "half a dozen"; not "number 5", "50 in."
+quantities   what the words of one noun chunk say about a number
+counts       "two dogs", "a couple of dogs", "two of the dogs", "no dog", "dogs"
+attachment   which of the noun chunks before some words these can belong to
+verbs        the subject of a verb
 subjects     which noun chunk a preposition or a verb says something about
 relations    "a cup on a table", "a man on the left side of the picture"
 ranks        "the second dog from the right", "the tallest object"

@@ -53,9 +53,7 @@ def _superlative(sentence: Sentence, token: int, predicate: str) -> Iterator[Cla
     elif sentence.is_plural(sentence.chunks[chunk].head):
         return
     if not sentence.chunks[chunk].absent:
-        yield Claim(
-            ClaimKind.RANK, *sentence.characters(first, last), *sentence.span(chunk), predicate, number
-        )
+        yield Claim(ClaimKind.RANK, *sentence.characters(first, last), *sentence.span(chunk), predicate, number)
 
 
 def _ordinal(sentence: Sentence, token: int, number: int) -> Iterator[Claim]:

@@ -5,15 +5,17 @@ what they could say: what follows must be an object of one of the words, and the
 """
 
 from collections.abc import Iterator
-from functools import cache
 
+from transforms.claims.attachment import Subject
 from transforms.claims.sentence import Sentence
-from transforms.claims.subjects import Subject, find_subject
-from transforms.claims.word_lists import Wording, forms_of, read_list, wordings, wordings_at, words_of
+from transforms.claims.subjects import find_subject
+from transforms.claims.word_lists import Wording, forms_of, no_places, wordings, wordings_at, words_of
 from transforms.records import Claim, ClaimKind
 
 _RECIPROCAL = (("each", "other"), ("one", "another"))
-_SYMMETRIC = frozenset(("next_to", "near", "touching", "facing", "parallel_to", "perpendicular_to", "across_from", "opposite"))
+_SYMMETRIC = frozenset(
+    ("next_to", "near", "touching", "facing", "parallel_to", "perpendicular_to", "across_from", "opposite")
+)
 _OBJECT = frozenset(("pobj", "dobj", "attr", "pcomp", "npadvmod", "oprd"))
 _COMPARE = frozenset(
     ("left_of", "right_of", "left_side_of", "right_side_of", "above", "over", "below", "under", "next_to", "near")
@@ -79,9 +81,22 @@ def _claims(sentence: Sentence, wording: Wording, first: int, last: int) -> Iter
         sentence.compared.update(objects)
     if subject is None or (kind == "predicative" and not subject.copular):
         return
+    others = _coordinated(sentence, objects[0]) if subject.copular and len(objects) == 1 else ()
     for chunk in subject.chunks:
-        if chunk not in objects:
-            yield _claim(sentence, wording.predicate, subject, first, last, chunk, objects)
+        for each in (objects, *others):
+            if chunk not in each:
+                yield _claim(sentence, wording.predicate, subject, first, last, chunk, each)
+
+
+def _coordinated(sentence: Sentence, number: int) -> tuple[tuple[int, ...], ...]:
+    """The fork of "the cup is next to a plate and a fork.": only at the end, where it cannot be the subject of more."""
+    other = sentence.starting_at(sentence.chunks[number].last + 2)
+    if other < 0 or sentence.words[sentence.chunks[number].last + 1] != "and":
+        return ()
+    chunk, top = sentence.chunks[other], sentence.top(other)
+    is_object = sentence.deps[top] == "conj" and sentence.chunk_at[sentence.heads[top]] == number
+    ends = chunk.last + 1 == len(sentence.words) or sentence.words[chunk.last + 1] == "."
+    return ((other,),) if is_object and ends and chunk.drop is None else ()
 
 
 def _claim(
@@ -98,7 +113,7 @@ def _mutual(sentence: Sentence, predicate: str, subject: Subject, first: int, la
     chunks = subject.chunks
     if len(chunks) == 1 and _is_several(sentence, chunks[0]):
         yield _claim(sentence, predicate, subject, first, last, chunks[0], chunks)
-    elif len(chunks) == 2 and predicate in _SYMMETRIC:  # noqa: PLR2004
+    elif len(chunks) == 2 and predicate in _SYMMETRIC:
         yield _claim(sentence, predicate, subject, first, last, chunks[0], chunks[1:])
 
 
@@ -141,18 +156,17 @@ def _is_no_place(sentence: Sentence, predicate: str, number: int) -> bool:
     chunk = sentence.chunks[number]
     words = sentence.words[chunk.first : chunk.last + 1]
     noun = sentence.words[chunk.head]
-    if len(words) < 3 and noun in words_of("predicates", "place_nouns"):  # noqa: PLR2004
+    if len(words) < 3 and noun in words_of("predicates", "place_nouns"):
         return True
-    if noun in _no_places().get(predicate, ()) or noun in words_of("predicates", "pictures"):
+    if noun in no_places().get(predicate, ()) or noun in words_of("predicates", "pictures"):
         return True
-    if predicate in _NAMES_FOLLOW and sentence.tags[chunk.head] in ("NNP", "NNPS") and sentence.tags[chunk.first] != "DT":
+    if (
+        predicate in _NAMES_FOLLOW
+        and sentence.tags[chunk.head] in ("NNP", "NNPS")
+        and sentence.tags[chunk.first] != "DT"
+    ):
         return True
     return predicate in _PREDICATES_OF_PLACE and not words_of("predicates", "clothes").isdisjoint(words)
-
-
-@cache
-def _no_places() -> dict[str, frozenset[str]]:
-    return {name: frozenset(map(str, words)) for name, words in read_list("predicates")["no_places"].items()}
 
 
 def _both(sentence: Sentence, number: int) -> tuple[int, ...]:

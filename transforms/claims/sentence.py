@@ -35,7 +35,8 @@ class Sentence:
 
     words: in lower case. heads: for each token, the number of the token that it depends on; for a root, its own number.
     chunks: in text order. chunk_at: for each token, the number of its chunk; -1 outside of chunks. compared: the chunks
-      that another one is compared with: the car of "a dog to the left of a car". spent: tokens of wordings without an object: "side by side".
+      that another one is compared with: the car of "a dog to the left of a car". spent: tokens of wordings without an
+      object: "side by side".
     """
 
     words: list[str]
@@ -107,19 +108,21 @@ class Sentence:
         return chunk if chunk >= 0 and self.chunks[chunk].first == token else -1
 
     def is_plural(self, token: int) -> bool:
-        """Whether a noun is a plural. Its form decides: of the nouns in captions, the tags get one in fifty wrong. Words
+        """Whether a noun is a plural. Its form decides, because the tags get one noun of fifty wrong in captions. Words
         such as "sheep", which have one form, are what their tag says."""
         word = self.words[token]
         if word in _same_plural():
             return self.tags[token] == "NNS"
         if word in _irregular_plurals():
             return True
-        return word.endswith(("s", "men")) and len(word) > 2 and not _ends_singular(word)  # noqa: PLR2004
+        return word.endswith(("s", "men")) and len(word) > 2 and not _ends_singular(word)
 
     def children(self, token: int, *deps: str) -> Sequence[int]:
         """The tokens that depend on one with one of the given labels, in text order."""
         return [
-            child for child, head in enumerate(self.heads) if head == token and child != token and self.deps[child] in deps
+            child
+            for child, head in enumerate(self.heads)
+            if head == token and child != token and self.deps[child] in deps
         ]
 
     def before(self, token: int, number: int) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ class Node:
 
 @cache
 def wordings() -> Node:
-    """The wordings of relations. There are thousands of them: a walk along the words of a caption finds the ones there."""
+    """The wordings of relations. There are thousands of them, so a walk along the words of a caption finds them."""
     root = Node()
     for kind in ("prepositions", "verbs", "predicative", "mutual", "places", "bare_places", "ordinals_from"):
         for predicate, patterns in read_list("predicates")[kind].items():
@@ -90,6 +90,12 @@ def expanded(pattern: str) -> Iterator[tuple[str, ...]]:
         optional = optional and not part.endswith("]")
     for parts in product(*slots):
         yield tuple(word for part in parts for word in part)
+
+
+@cache
+def no_places() -> dict[str, frozenset[str]]:
+    """By predicate, the nouns that are no place with it: "in a row"."""
+    return {name: frozenset(words) for name, words in read_list("predicates")["no_places"].items()}
 
 
 @cache

@@ -18,8 +18,7 @@ from transforms.records import Claim, Drop, Dropped, Pair
 class PhraseExtractor:
     """A `Model` whose rows are pairs with phrases, dropped noun chunks and claims, and without their images.
 
-    load: returns a parser; called once per thread. claims: reads the claims of a parsed caption with its phrases; None if
-      pairs get none.
+    load: returns a parser; called once per thread. claims: reads the claims of a parsed caption; None: pairs get none.
     """
 
     load: Callable[[], Language]

@@ -12,7 +12,20 @@ from pipeline.tables.pair_rows import SCHEMA, from_table, read_pairs, to_row
 from pipeline.tables.row_files import decode, encode
 from tests import fake_object_store
 from tests.pipeline.builders import PROVENANCE, commit
-from transforms.records import Box, Chunk, Drop, Dropped, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
+from transforms.records import (
+    Box,
+    Chunk,
+    Claim,
+    ClaimKind,
+    Drop,
+    Dropped,
+    FailureStage,
+    Fault,
+    ImageRef,
+    Pair,
+    Phrase,
+    Reason,
+)
 
 PAIR = Pair(
     key="d/0001",
@@ -27,6 +40,11 @@ PAIR = Pair(
     height=480,
     phrases=(Phrase(0, 5, 2, 5, 0, 14), Phrase(9, 14, 11, 14, 9, 14)),
     dropped=(Dropped(1, 2, Drop.PRONOUN), Dropped(3, 4, Drop.TOO_LONG)),
+    claims=(
+        Claim(ClaimKind.COUNT, 0, 3, 0, 5, "at_least", 1),
+        Claim(ClaimKind.RELATION, 6, 8, 0, 5, "between", 0, True, (9, 14, 1, 2)),
+        Claim(ClaimKind.RANK, 6, 8, 0, 5, "from_left", 2),
+    ),
     boxes=(Box(0, 0.0, 0.25, 0.5, 1.0, 0.875), Box(1, 0.125, 0.25, 0.5, 0.75, 0.0625)),
     boxes_cut=7,
 )
@@ -52,6 +70,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         *(PAIR.failed(Fault(stage, Reason.EXCEPTION, "ValueError: ä")) for stage in FailureStage),
         *(PAIR.failed(Fault(FailureStage.READ, reason)) for reason in Reason),
         *(replace(PAIR, dropped=(Dropped(0, 1, reason),)) for reason in Drop),
+        *(replace(PAIR, claims=(Claim(kind, 0, 1, 0, 1, "on"),)) for kind in ClaimKind),
     ],
 )
 def test_every_field_comes_back(tmp_path: Path, pair: Pair) -> None:
@@ -70,12 +89,23 @@ def test_the_bytes_of_an_image_are_never_written(tmp_path: Path) -> None:
 def test_the_columns_are_the_contract() -> None:
     wanted = (
         "key source index image_uri image_row image_offset image_length image_digest caption width height phrases "
-        "dropped boxes error meta"
+        "dropped claims boxes error meta"
     )
     assert set(wanted.split()) <= set(SCHEMA.names)
     fields = {
         "phrases": ["start", "end", "head_start", "head_end", "expression_start", "expression_end"],
         "dropped": ["start", "end", "reason"],
+        "claims": [
+            "kind",
+            "words_start",
+            "words_end",
+            "subject_start",
+            "subject_end",
+            "predicate",
+            "number",
+            "negated",
+            "objects",
+        ],
         "boxes": ["phrase", "x1", "y1", "x2", "y2", "score"],
     }
     for name, parts in fields.items():
@@ -87,10 +117,12 @@ def test_a_column_that_an_earlier_release_did_not_know_holds_its_default() -> No
     failed = PAIR.failed(Fault(FailureStage.BOXES, Reason.EXCEPTION))
     table = decode(encode([to_row(PAIR), to_row(failed)], SCHEMA, {}), SCHEMA)
     target = io.BytesIO()
-    pq.write_table(table.drop_columns(["image_part", "dropped", "boxes_cut", "error"]), target)
+    pq.write_table(table.drop_columns(["image_part", "dropped", "claims", "boxes_cut", "error"]), target)
     earlier = decode(target.getvalue(), SCHEMA)
     assert earlier.schema == SCHEMA
-    assert list(from_table(earlier)) == [replace(pair, dropped=(), boxes_cut=0, error=None) for pair in (PAIR, failed)]
+    assert list(from_table(earlier)) == [
+        replace(pair, dropped=(), claims=(), boxes_cut=0, error=None) for pair in (PAIR, failed)
+    ]
 
 
 def test_equal_input_gives_equal_bytes(tmp_path: Path) -> None:
@@ -109,7 +141,7 @@ def test_a_file_says_how_it_was_made_and_where_the_next_one_starts(folder: str) 
     about = open_detections(folder).open(ChunkId(3, 14, 0)).metadata
     assert about["next"] == following
     assert (about["format"], about["fingerprint"], about["models"]) == (
-        3,
+        4,
         PROVENANCE.fingerprint,
         PROVENANCE.model_identities,
     )

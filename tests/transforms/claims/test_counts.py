@@ -1,0 +1,116 @@
+"""Counts: what noun chunks say about the number of things."""
+
+import pytest
+
+from transforms.claims.counts import is_bare_plural
+from transforms.records import ClaimKind
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("Two dogs sleep.", ["Two dogs: exactly 2 (Two)"]),
+        ("3 small cups", ["3 small cups: exactly 3 (3)"]),
+        ("the twelve boats", ["the twelve boats: exactly 12 (twelve)"]),
+        ("twenty five people", ["twenty five people: exactly 25 (twenty five)"]),
+        ("all three men", ["all three men: exactly 3 (all three)"]),
+        ("a couple of dogs", ["a couple of dogs: exactly 2 (a couple of)"]),
+        ("a pair of boots", ["a pair of boots: exactly 2 (a pair of)"]),
+        ("a dozen donuts", ["a dozen donuts: exactly 12 (a dozen)"]),
+        ("half a dozen eggs", ["half a dozen eggs: exactly 6 (half a dozen)"]),
+        ("both dogs", ["both dogs: exactly 2 (both)"]),
+        ("three sheep", ["three sheep: exactly 3 (three)"]),
+        ("two slices of pizza", ["two slices of pizza: exactly 2 (two)"]),
+        ("a group of three men", ["a group of three men: exactly 3 (three)"]),
+    ],
+)
+def test_exact_numbers(said, caption, expected):
+    assert said(caption, ClaimKind.COUNT) == expected
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("a dog", ["a dog: at_least 1 (a)"]),
+        ("another dog", ["another dog: at_least 1 (another)"]),
+        ("several dogs", ["several dogs: at_least 2 (several)"]),
+        ("a few dogs", ["a few dogs: at_least 2 (a few)"]),
+        ("some dogs", ["some dogs: at_least 2 (some)"]),
+        ("many red cars", ["many red cars: at_least 2 (many)"]),
+        ("a group of people", ["a group of people: at_least 2 (a group of)"]),
+        ("a herd of zebra", ["a herd of zebra: at_least 2 (a herd of)"]),
+        ("a row of bikes", ["a row of bikes: at_least 2 (a row of)"]),
+        ("lots of birds", ["lots of birds: at_least 2 (lots of)"]),
+        ("dozens of people", ["dozens of people: at_least 12 (dozens of)"]),
+        ("three or four dogs", ["three or four dogs: at_least 3 (three or four)"]),
+        ("at least five cats", ["at least five cats: at_least 5 (at least five)"]),
+        ("3-4 dogs", ["3-4 dogs: at_least 3 (3-4)"]),
+        ("two other dogs", ["two other dogs: at_least 2 (two)"]),
+        ("Two of the dogs are brown.", ["the dogs: at_least 2 (Two of)"]),
+        ("One of the dogs is brown.", ["the dogs: at_least 1 (One of)"]),
+    ],
+)
+def test_lower_bounds(said, caption, expected):
+    assert said(caption, ClaimKind.COUNT) == expected
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("There are no dogs.", ["no dogs: none 0 (no)"]),
+        ("a road without any cars", ["any cars: none 0 (without any)"]),
+        ("There is not a cat.", ["a cat: none 0 (not a)"]),
+        ("two men without hats", ["two men: exactly 2 (two)", "hats: none 0 (without)"]),
+    ],
+)
+def test_what_is_not_there(said, caption, expected):
+    found = said(caption, ClaimKind.COUNT)
+    assert [claim for claim in found if not claim.startswith("a road")] == expected
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "the number 5 bus",
+        "the 50 inch screen",
+        "the two story house",
+        "the 747 jet",
+        "the 2004 models",
+        "about ten dogs",
+        "the other two dogs",
+        "the no parking sign",
+        "the couple on the bench",
+        "a lot",
+        "the scissors",
+        "some water",
+        "a sky",
+        "few dogs",
+        "some tricks",
+        "the two men's bike",
+    ],
+)
+def test_no_count(said, caption):
+    assert [claim for claim in said(caption, ClaimKind.COUNT) if "at_least 1" not in claim] == []
+
+
+def test_scissors_are_one_thing(said):
+    assert said("a pair of scissors", ClaimKind.COUNT) == ["a pair of scissors: at_least 1 (a pair of)"]
+    assert said("two pairs of glasses", ClaimKind.COUNT) == ["two pairs of glasses: exactly 2 (two pairs of)"]
+
+
+def test_what_somebody_waits_for_need_not_be_there(said):
+    assert said("a man waiting for two buses", ClaimKind.COUNT) == ["a man: at_least 1 (a)"]
+
+
+@pytest.mark.parametrize("caption", ["dogs", "the dogs", "the small brown dogs", "his dogs", "The children play."])
+def test_a_bare_plural_is_recognised(claims_of, caption):
+    [[claim]] = claims_of(caption)
+    assert (claim.predicate, claim.number) == ("at_least", 2)
+    assert is_bare_plural(claim)
+
+
+@pytest.mark.parametrize("caption", ["two dogs", "several dogs", "a group of dogs", "a dog", "no dogs", "some dogs"])
+def test_a_count_with_words_is_no_bare_plural(claims_of, caption):
+    [[claim]] = claims_of(caption)
+    assert not is_bare_plural(claim)
+    assert claim.words_end < claim.subject_end

@@ -1,0 +1,99 @@
+"""Numbers before a noun: "two dogs", "3 or 4 dogs", "twenty five dogs", "half a dozen eggs"; not "number 5"."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from transforms.claims.sentence import Sentence
+from transforms.claims.word_lists import read_list, words_of
+
+EXACTLY, AT_LEAST, NONE = "exactly", "at_least", "none"
+UNCOUNTED = 12
+"""The number of "dozens", "hundreds" and "thousands", which nobody has counted."""
+
+_MOST = 100  # a larger number is a name, a year or a guess
+_RANGE = frozenset(("or", "to", "-", "–", "and/or"))
+_BETWEEN = _RANGE | {"and"}
+_MORE = frozenset(("more", "other", "additional", "extra"))
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What words say, and the first and the last token that say it."""
+
+    predicate: str
+    number: int
+    first: int
+    last: int
+
+
+def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> Count | None:
+    """What a number says: the number of things, if it stands before a plural that is no unit."""
+    words = sentence.words
+    value, last = value_of(words[token]), token
+    plural = sentence.is_plural(head) or (words[head] in _same_plural() and value > 1)
+    if not plural or is_inexact(sentence, first, token):
+        return None
+    if "-" in words[token]:  # "3-4 dogs"
+        return _counted(sentence, AT_LEAST, value, first, last, head, of)
+    is_range = words[last + 1] in _RANGE or words[max(token - 1, 0)] == "between"
+    if last + 2 <= head and is_range and value_of(words[last + 2]):
+        return _counted(sentence, AT_LEAST, min(value, value_of(words[last + 2])), first, last + 2, head, of)
+    if value % 10 == 0 and 20 <= value < _MOST and last + 1 < head and 0 < value_of(words[last + 1]) < 10:
+        value, last = value + value_of(words[last + 1]), last + 1
+    elif words[last] != "dozen" and last + 1 < head and words[last + 1] == "dozen":
+        value, last = value * UNCOUNTED, last + 1
+    elif words[last] == "dozen" and "half" in words[max(token - 2, 0) : token]:
+        value = UNCOUNTED // 2
+    if last + 1 < head and (words[last + 1] in words_of("quantities", "uncounted") or sentence.tags[last + 1] == "CD"):
+        return None
+    predicate = EXACTLY
+    if not _MORE.isdisjoint(words[last + 1 : head]):
+        predicate = AT_LEAST
+    if not words_of("quantities", "at_least").isdisjoint(words[max(token - 2, 0) : token]):
+        predicate = AT_LEAST
+    if "couple" in words[max(token - 2, 0) : token]:
+        predicate, value = AT_LEAST, UNCOUNTED
+    return _counted(sentence, predicate, value, first, last, head, of)
+
+
+def _counted(sentence: Sentence, predicate: str, value: int, first: int, last: int, head: int, of: int) -> Count | None:
+    units = words_of("quantities", "units")
+    words = sentence.words
+    if words[head] in units or (last + 1 < head and words[last + 1] in units):
+        return None
+    if words[head] in words_of("quantities", "pairs_of_one") and of < 0:
+        return None
+    start = first if words[first] in ("a", "an", "at", "more", "all", "half", "over") else last
+    while start > first and (value_of(words[start - 1]) or words[start - 1] in _BETWEEN):
+        start -= 1
+    return Count(predicate, value, start, max(last, of))
+
+
+def is_inexact(sentence: Sentence, first: int, token: int) -> bool:
+    """Whether the words before a number say that it is none: "number 5", "about ten", "the other two"."""
+    inside, words = sentence.words[first:token], words_of("quantities", "not_counted")
+    if any(word in words for word in inside):
+        return True
+    return token == first > 0 and sentence.words[first - 1] in words_of("quantities", "names")
+
+
+def value_of(word: str) -> int:
+    """The number that a word is, from 2 to 100, of "3-4" the lower one; 0 if it is none."""
+    first, hyphen, second = word.partition("-")
+    if hyphen:
+        both = (value_of(first), value_of(second)) if "-" not in second else (0, 0)
+        return min(both) if both[0] < both[1] else 0
+    value = _numbers().get(word, 0)
+    if not value and word.isascii() and word.isdigit() and len(word) <= 3 and not word.startswith("0"):
+        value = int(word)
+    return value if 1 < value <= _MOST else 0
+
+
+@cache
+def _numbers() -> dict[str, int]:
+    numbers: dict[str, int] = read_list("quantities")["numbers"]
+    return numbers
+
+
+def _same_plural() -> frozenset[str]:
+    return words_of("quantities", "same_plural")
