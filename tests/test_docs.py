@@ -12,6 +12,9 @@ import gritmill
 from gritmill.cli.commands import app
 from pipeline.configuration import ColumnSettings, Configuration
 from pipeline.sources import Source
+from transforms.claims.check_counts import COUNTS
+from transforms.claims.check_ranks import RANKS
+from transforms.claims.check_relations import BETWEEN, PICTURE, RELATIONS
 from transforms.grit_record import COLUMNS
 from transforms.models import Model
 from transforms.records import FailureStage, Reason
@@ -164,6 +167,18 @@ def test_the_list_of_pages_is_complete_and_the_glossary_in_order():
     words = [line.split("|")[1].strip() for line in lines if line.startswith("| ")][2:]
     assert words == sorted(words)
     assert {"pair", "phrase", "referring expression", "chunk", "box", "candidate", "source fault"} <= set(words)
+
+
+def test_every_predicate_is_explained_with_its_numbers():
+    page = (ROOT / "docs" / "claims.md").read_text("utf-8").partition("## How far")[0]
+    rows = [[cell.strip() for cell in line.split("|")] for line in page.splitlines() if line.startswith("| ")]
+    numbers = {name: set(re.findall(r"`(\w+)`", row[-2])) for row in rows for name in row[1].split(", ")}
+    del numbers["predicate"], numbers["---"]
+    assert numbers.keys() == {*RELATIONS, *PICTURE, *COUNTS, *RANKS}
+    boxes = [(0.1, 0.1, 0.3, 0.2), (0.5, 0.4, 0.9, 0.6), (0.2, 0.7, 0.5, 0.9)]
+    for name, rule in {**RELATIONS, **PICTURE}.items():
+        given = boxes[: 1 if name in PICTURE else 3 if name == BETWEEN else 2]
+        assert numbers[name] == rule.measure(*given).keys(), name
 
 
 def test_every_reason_is_explained():

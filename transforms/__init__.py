@@ -13,7 +13,7 @@ models              the interface of a model that a stage runs
 annotations/        phrases and boxes that the source brings, in place of those of a model
 isolation/          finds the image that makes a batch fail; runs a model in a child process
 phrases/            caption -> noun phrases and referring expressions (spaCy)
-claims/             parsed caption with phrases -> what it says: counts, relations, ranks
+claims/             parsed caption with phrases -> what it says: counts, relations, ranks; held against boxes: verdicts
 detectors/          phrases + image -> candidate boxes
 text/               kept boxes -> grounded text, in a dialect of `text/dialects/`
 selection/          candidate boxes -> kept boxes, and the outcome of the pair: kept, rejected or failed

@@ -6,6 +6,7 @@ exactly seven values, [start, end, x1, y1, x2, y2, score]. Row i of `ref_exps` h
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,16 +14,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from transforms.records import Grounding, Pair
+from transforms.claims.verdicts import Checked
+from transforms.records import Claim, ClaimKind, Grounding, Pair
 
 
 @dataclass(frozen=True)
 class KeptPair:
-    """The input of a record: the sample's key, the pair, and its kept boxes in the order of the record."""
+    """The input of a record: the sample's key, the pair, its kept boxes in the order of the record, and the verdict on
+    each of its claims."""
 
     key: str
     pair: Pair
     groundings: Sequence[Grounding]
+    verdicts: Sequence[Checked]
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,19 @@ class Column:
 
 _ROWS = pa.list_(pa.list_(pa.float64()))
 _HEADS = pa.list_(pa.list_(pa.int32()))
+_SPAN = pa.list_(pa.int32())
+_CLAIMS = "claims"
+_CLAIM: tuple[tuple[str, pa.DataType], ...] = (
+    ("kind", pa.string()),
+    ("words", _SPAN),
+    ("subject", _SPAN),
+    ("object", pa.list_(_SPAN)),
+    ("predicate", pa.string()),
+    ("number", pa.int32()),
+    ("negated", pa.bool_()),
+    ("verdict", pa.string()),
+    ("measured", pa.string()),
+)
 
 COLUMNS = (
     Column("key", pa.string(), "pack", "nine digits: five for the shard, four for the sample", lambda kept: kept.key),
@@ -90,14 +107,26 @@ COLUMNS = (
         "`[start, end]` of the head noun of row i of `noun_chunks`",
         lambda kept: [[g.phrase.head_start, g.phrase.head_end] for g in kept.groundings],
     ),
+    Column(
+        _CLAIMS,
+        pa.list_(pa.struct(_CLAIM)),
+        "pack",
+        "what the caption states about the number and the places of things, with a [verdict](claims.md)",
+        lambda kept: [_claim(claim, checked) for claim, checked in zip(kept.pair.claims, kept.verdicts, strict=True)],
+        list,
+    ),
     Column("meta", pa.string(), "source", "other values from the source, a JSON object", lambda kept: kept.pair.meta),
 )
 """The fields of the record, in order. `gritmill/validation/sample.py` implements their rules a second time."""
 
 
-def index_schema() -> pa.Schema:
-    """The schema of a shard's index. Lists contain only doubles, because parquet has no lists of mixed types."""
-    return pa.schema([pa.field(column.name, column.type, nullable=False) for column in COLUMNS])
+def index_schema(claims: bool = True) -> pa.Schema:
+    """The schema of a shard's index. Lists contain only doubles, because parquet has no lists of mixed types.
+
+    claims: whether the records have claims, see `compose`.
+    """
+    columns = (column for column in COLUMNS if claims or column.name != _CLAIMS)
+    return pa.schema([pa.field(column.name, column.type, nullable=False) for column in columns])
 
 
 def defaults() -> dict[str, Any]:
@@ -105,10 +134,16 @@ def defaults() -> dict[str, Any]:
     return {column.name: column.default() for column in COLUMNS if column.default is not None}
 
 
-def compose(key: str, pair: Pair, groundings: Sequence[Grounding]) -> dict[str, Any]:
-    """The record of a kept pair. It always has every field. Offsets are integers. key: of the sample in its shard."""
-    kept = KeptPair(key, pair, groundings)
-    return {column.name: column.value(kept) for column in COLUMNS}
+def compose(
+    key: str, pair: Pair, groundings: Sequence[Grounding], verdicts: Sequence[Checked] | None = ()
+) -> dict[str, Any]:
+    """The record of a kept pair. It has every field, but for `claims`. Offsets are integers.
+
+    key: of the sample in its shard. verdicts: one for each claim of the pair. None: the run reads no claims, and its
+    records lack the field, so that a run of release 0.1 is packed to the same bytes as in its release.
+    """
+    kept = KeptPair(key, pair, groundings, verdicts or ())
+    return {column.name: column.value(kept) for column in COLUMNS if verdicts is not None or column.name != _CLAIMS}
 
 
 def uid(source: str, index: int) -> str:
@@ -118,6 +153,22 @@ def uid(source: str, index: int) -> str:
 
 def _row(grounding: Grounding, start: int, end: int) -> list[float]:
     return [start, end, *grounding.box.corners, grounding.box.score]
+
+
+def _claim(claim: Claim, checked: Checked) -> dict[str, Any]:
+    objects = [list(span) for span in zip(claim.objects[::2], claim.objects[1::2], strict=True)]
+    to_the_picture = claim.kind is ClaimKind.RELATION and not objects
+    return {
+        "kind": str(claim.kind),
+        "words": [claim.words_start, claim.words_end],
+        "subject": [claim.subject_start, claim.subject_end],
+        "object": None if to_the_picture else objects,
+        "predicate": claim.predicate,
+        "number": claim.number,
+        "negated": claim.negated,
+        "verdict": str(checked.verdict),
+        "measured": json.dumps(checked.measured, separators=(",", ":")),
+    }
 
 
 def _integer(pair: Pair) -> int:

@@ -262,6 +262,9 @@ class SelectionSettings(Section):
     ambiguous_phrases: Annotated[Literal["drop", "first"], LegacyValue("first")] = Field(
         "drop", description='None or the first phrase gets the boxes of "a dog on the left and a dog on the right".'
     )
+    groups: Annotated[Literal["keep", "drop"], LegacyValue("keep")] = Field(
+        "keep", description="drop: without boxes that cover two or more smaller boxes of their phrase by 80 %."
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> "SelectionSettings":

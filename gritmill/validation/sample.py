@@ -2,10 +2,11 @@
 
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 from PIL import Image
@@ -25,6 +26,25 @@ _Row = tuple[int, int, _Share, _Share, _Share, _Share, _Share]
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
+_Span = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
+
+
+class Claim(BaseModel):
+    """An item of `claims`."""
+
+    model_config = _STRICT
+
+    kind: Literal["count", "relation", "rank"]
+    words: _Span
+    subject: _Span
+    object: list[_Span] | None
+    predicate: Annotated[str, StringConstraints(min_length=1)]
+    number: Annotated[int, Field(ge=0)]
+    negated: bool
+    verdict: Literal["supported", "contradicted", "undecided"]
+    measured: str
+
+
 class Record(BaseModel):
     """The fields of the `.json` for which the contract has rules beyond their type."""
 
@@ -38,6 +58,7 @@ class Record(BaseModel):
     noun_chunks: Annotated[list[_Row], Field(min_length=1)]
     ref_exps: list[_Row]
     heads: list[tuple[int, int]]
+    claims: list[Claim] = Field(default_factory=list)
     meta: str
 
 
@@ -152,8 +173,38 @@ def _record_faults(key: str, record: Record) -> Iterator[str]:
             yield "json: meta is not a JSON object"
     except (ValueError, RecursionError):
         yield "json: meta is not a JSON object"
+    for number, claim in enumerate(record.claims):
+        yield from (f"json: claim {number}: {text}" for text in _claim_faults(claim, len(record.caption)))
     for number, (chunk, expression, head) in enumerate(zip(chunks, expressions, heads, strict=True)):
         yield from (f"json: row {number}: {text}" for text in _row_faults(chunk, expression, head, len(record.caption)))
+
+
+def _claim_faults(claim: Claim, length: int) -> Iterator[str]:
+    if not claim.words[0] <= claim.words[1] <= length:
+        yield f"words {list(claim.words)} are not inside the caption"
+    for start, end in (claim.subject, *(claim.object or ())):
+        if not start < end <= length:
+            yield f"span {[start, end]} is not inside the caption"
+    if claim.kind == "relation":
+        if claim.number or claim.object == []:
+            yield "a relation has an object or null, and the number 0"
+    elif claim.object != []:
+        yield f"a {claim.kind} has no object"
+    elif (claim.number == 0) != (claim.predicate == "none"):
+        yield f"{claim.predicate} with the number {claim.number}"
+    if claim.kind == "count" and claim.predicate not in ("exactly", "at_least", "none"):
+        yield f"{claim.predicate} is no count"
+    try:
+        measured = json.loads(claim.measured)
+    except (ValueError, RecursionError):
+        measured = None
+    # Python reads NaN and Infinity, which are not JSON.
+    if not isinstance(measured, dict) or not all(_is_finite(value) for value in measured.values()):
+        yield "measured is not a JSON object of numbers"
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _row_faults(chunk: _Row, expression: _Row, head: tuple[int, int], length: int) -> Iterator[str]:

@@ -22,6 +22,7 @@ from pipeline.plan.plan import Plan, read_plan
 from pipeline.tables.detections import open_detections
 from pipeline.tables.table import Table
 from pipeline.threshold import active_threshold
+from transforms.claims.verdicts import RULES_VERSION
 from transforms.read_ahead import map_in_threads
 from transforms.selection.judge import Policy
 from transforms.text import dialects
@@ -158,8 +159,10 @@ def check_dialects(names: Sequence[str]) -> None:
 
 def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Policy, shards: ShardSettings) -> str:
     """The pack fingerprint. It covers a digest of the rows of each range, the selection with its active threshold, the
-    text settings, the shard sizes, and whether duplicates are rejected."""
-    newer = {"duplicates": "exact"} if policy.exact_duplicates else {}
+    text settings, the shard sizes, whether duplicates are rejected, and the rules that claims are checked by."""
+    newer: dict[str, Any] = {"duplicates": "exact"} if policy.exact_duplicates else {}
+    if plan.configuration.phrases.claims:
+        newer["claims"] = RULES_VERSION
     return json_digest(
         {
             "rows": list(row_digests),

@@ -12,6 +12,8 @@ from transforms.annotations.annotate import has_given_boxes
 from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.records import Box, Grounding, Pair
 from transforms.selection.ambiguous_phrases import ambiguous_phrases
+from transforms.selection.check_kept import SelectedPair, check_many
+from transforms.selection.judge import Kept, Policy
 from transforms.selection.select_boxes import Candidates, rank_within, select_many
 from transforms.settings import SelectionSettings
 
@@ -23,7 +25,8 @@ class SelectedRows:
     """The boxes of a chunk that `select` keeps, ordered by row; best first within a row.
 
     table: rows with the schema `SCHEMA`. positions: of the kept boxes among all boxes of the table. row, score: of each
-    kept box; score is float64. is_best: whether a box is the best one of its phrase in its row.
+    kept box; score is float64. is_best: whether a box is the best one of its phrase in its row. ambiguous: by row, the
+    best score of each phrase that `ambiguous_phrases` finds. candidates: all boxes of the table.
     """
 
     table: pa.Table
@@ -32,6 +35,7 @@ class SelectedRows:
     score: np.ndarray
     is_best: np.ndarray
     ambiguous: Mapping[int, Sequence[float]]
+    candidates: Candidates
 
     @classmethod
     def from_table(
@@ -54,6 +58,7 @@ class SelectedRows:
             boxes.score[positions],
             rank_within(boxes.pair[positions], boxes.phrase[positions]) == 0,
             {row: [*phrases.values()] for row, phrases in ambiguous.items()},
+            boxes,
         )
 
     def subset(self, chosen: np.ndarray) -> "SelectedRows":
@@ -83,6 +88,13 @@ class SelectedRows:
         with a score of at least `threshold`."""
         if number := sum(score >= threshold for score in self.ambiguous.get(row, ())):
             yield AMBIGUOUS_LEFT_OUT, number
+
+    def with_verdicts(self, kept: Iterable[tuple[int, Kept]], policy: Policy) -> Iterator[Kept]:
+        """Yields kept pairs with the verdicts on their claims. kept: the row of each pair, and the pair."""
+        found = list(kept)
+        pairs = [SelectedPair(row, one.pair, one.groundings) for row, one in found]
+        verdicts = check_many(pairs, self.candidates, policy.selection, policy.threshold)
+        yield from (replace(one, verdicts=checked) for (_, one), checked in zip(found, verdicts, strict=True))
 
     def _boxes(self) -> list[Box]:
         _, fields = list_column(self.table, "boxes")

@@ -63,8 +63,10 @@ class ShardWriter:
             return done
         kept, again = tee(item for piece in plan.pieces for item in self._kept(piece))
         fetched = fetch_images((item.pair for item in again), self._plan.open_source)
-        limits = self._plan.configuration.source.image_limits
-        shard = _ShardInProgress(plan.number, tuple(self.policy.text.dialect), limits)
+        settings = self._plan.configuration
+        claims, limits = settings.phrases.claims, settings.source.image_limits
+        names = tuple(self.policy.text.dialect)
+        shard = _ShardInProgress(plan.number, names, limits, claims, _RecordBuffer(claims))
         with publish(files.join(self.output, layout.shard_tar(plan.number))) as file:
             shard.write_tar(file, enumerate(zip(kept, fetched, strict=True)))
             if shard.pairs != plan.pairs:
@@ -81,19 +83,25 @@ class ShardWriter:
         table = open_detections(self.detections).read(piece.chunk, piece.digest)
         selected = SelectedRows.from_table(table, self.policy.selection, self.policy.threshold, self.policy.given)
         excluded = set(piece.duplicates)
-        pairs = (found for row, found in enumerate(selected.pairs()) if row not in excluded)
-        outcomes = (judge_selected(pair, in_record_order(found), self.policy.text) for pair, found in pairs)
-        yield from islice((o for o in outcomes if isinstance(o, Kept)), piece.first, piece.last)
+        outcomes = (
+            (row, judge_selected(pair, in_record_order(found), self.policy.text))
+            for row, (pair, found) in enumerate(selected.pairs())
+            if row not in excluded
+        )
+        kept = ((row, outcome) for row, outcome in outcomes if isinstance(outcome, Kept))
+        yield from selected.with_verdicts(islice(kept, piece.first, piece.last), self.policy)
 
 
 @dataclass
 class _ShardInProgress:
-    """The state of a shard while it is written. images: the digests of the images in it."""
+    """The state of a shard while it is written. claims: whether its records have claims. images: the digests of the
+    images in it."""
 
     shard: int
     dialects: tuple[str, ...]
     limits: images.ImageLimits
-    records: "_RecordBuffer" = field(default_factory=lambda: _RecordBuffer())
+    claims: bool
+    records: "_RecordBuffer"
     failed: Failures = field(default_factory=dict)
     failed_examples: Examples = field(default_factory=dict)
     boxes: int = 0
@@ -111,7 +119,8 @@ class _ShardInProgress:
                 if isinstance(image, Fault):
                     add_failure(self.failed, self.failed_examples, kept.pair, image)
                     continue
-                record = compose(f"{self.shard:05}{number:04}", kept.pair, kept.groundings)
+                verdicts = kept.verdicts if self.claims else None
+                record = compose(f"{self.shard:05}{number:04}", kept.pair, kept.groundings, verdicts)
                 self.records.add(record)
                 if kept.pair.image.digest in self.images:
                     self.repeated_bytes += len(image)
@@ -158,7 +167,8 @@ class _ShardInProgress:
 class _RecordBuffer:
     """The records of a shard, packed into Arrow batches. As Python objects they would be a hundred times as large."""
 
-    def __init__(self) -> None:
+    def __init__(self, claims: bool) -> None:
+        self._schema = index_schema(claims)
         self._pending: list[dict[str, Any]] = []
         self._batches: list[pa.RecordBatch] = []
 
@@ -175,10 +185,10 @@ class _RecordBuffer:
         """The index of the shard, as a parquet file."""
         self._pack()
         target = io.BytesIO()
-        table = pa.Table.from_batches(self._batches, index_schema()).combine_chunks()
+        table = pa.Table.from_batches(self._batches, self._schema).combine_chunks()
         pq.write_table(table, target, compression="zstd")
         return target.getvalue()
 
     def _pack(self) -> None:
-        self._batches.append(pa.RecordBatch.from_pylist(self._pending, index_schema()))
+        self._batches.append(pa.RecordBatch.from_pylist(self._pending, self._schema))
         self._pending = []

@@ -8,7 +8,7 @@ from pipeline import fingerprint
 from pipeline.configuration import Configuration
 from pipeline.pack.driver import compute_pack_fingerprint
 from pipeline.pack.manifest import changed_keys
-from pipeline.plan.plan import read_plan
+from pipeline.plan.plan import Plan, read_plan
 from tests.pipeline.builders import configuration
 from transforms.detectors.grounding_dino.family import GROUNDING_DINO
 from transforms.detectors.load import find_family
@@ -253,3 +253,18 @@ def test_the_limit_of_scans_is_part_of_it_but_not_for_a_run_that_had_none() -> N
     assert Configuration().source.image_limits == DEFAULT_LIMITS
     assert "max_scans" not in before.source.fingerprint_values()
     assert fingerprint_of(source={"max_scans": 20}) != fingerprint_of() != fingerprint_of(source={"max_scans": None})
+
+
+def test_the_rules_for_claims_are_part_of_a_pack_if_the_run_reads_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = read_plan(str(RELEASED / "detections"))
+    assert plan is not None
+    reading = replace(plan, configuration=configuration(phrases={"claims": True}))
+    policy, shards = Policy(SelectionSettings(), 0.5, plan.configuration.text), plan.configuration.shards
+
+    def packed(one: Plan) -> str:
+        return compute_pack_fingerprint(one, ["a"], policy, shards)
+
+    before = packed(plan), packed(reading)
+    monkeypatch.setattr("pipeline.pack.driver.RULES_VERSION", 99)
+    assert packed(plan) == before[0]
+    assert packed(reading) != before[1]

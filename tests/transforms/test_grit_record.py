@@ -2,10 +2,12 @@ import hashlib
 import json
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from transforms.claims.verdicts import Checked, Verdict
 from transforms.grit_record import COLUMNS, compose, index_schema, uid
-from transforms.records import Box, Grounding, Pair, Phrase
+from transforms.records import Box, Claim, ClaimKind, Grounding, Pair, Phrase
 from transforms.selection.select_boxes import select
 from transforms.settings import SelectionSettings
 from transforms.text import dialects
@@ -101,9 +103,63 @@ def test_rows_have_seven_values_with_integer_offsets_and_pair_up():
     assert record["heads"] == [[2, 5], [2, 5], [6, 9]]
 
 
-def test_records_fit_the_index_schema_and_come_back_from_it():
-    records = [compose("0", Pair("", "s", 0, ""), []), compose("1", Pair("k", "s", 1, "a dog cat"), GROUNDINGS)]
-    assert pa.Table.from_pylist(records, schema=index_schema()).to_pylist() == records
+CLAIMS = (
+    Claim(ClaimKind.COUNT, 0, 1, 0, 5, "at_least", 1),
+    Claim(ClaimKind.RELATION, 2, 5, 0, 5, "between", negated=True, objects=(2, 5, 6, 9)),
+    Claim(ClaimKind.RELATION, 2, 5, 0, 5, "picture_left"),
+)
+CHECKED = (
+    Checked(Verdict.SUPPORTED, {"boxes": 2, "groups": 0}),
+    Checked(Verdict.UNDECIDED),
+    Checked(Verdict.CONTRADICTED, {"x": 0.75, "y": 0.1235}),
+)
+
+
+def test_claims_have_their_verdicts_and_numbers():
+    record = compose("k", Pair("k", "s", 0, "a dog cat", claims=CLAIMS), GROUNDINGS, CHECKED)
+    count, relation, place = record["claims"]
+    assert count == {
+        "kind": "count",
+        "words": [0, 1],
+        "subject": [0, 5],
+        "object": [],
+        "predicate": "at_least",
+        "number": 1,
+        "negated": False,
+        "verdict": "supported",
+        "measured": '{"boxes":2,"groups":0}',
+    }
+    assert (relation["object"], relation["negated"], relation["measured"]) == ([[2, 5], [6, 9]], True, "{}")
+    assert (place["object"], place["verdict"], json.loads(place["measured"])) == (
+        None,
+        "contradicted",
+        {"x": 0.75, "y": 0.1235},
+    )
+    assert json.loads(json.dumps(record)) == record
+
+
+def test_the_record_of_a_run_that_reads_no_claims_has_no_such_field():
+    record = compose("k", Pair("k", "s", 0, "a dog cat"), GROUNDINGS, None)
+    names = [column.name for column in COLUMNS if column.name != "claims"]
+    assert [*record] == index_schema(claims=False).names == names
+    assert pa.Table.from_pylist([record], index_schema(claims=False)).to_pylist() == [record]
+
+
+def test_each_claim_has_one_verdict():
+    with pytest.raises(ValueError, match="zip"):
+        compose("k", Pair("k", "s", 0, "a dog cat", claims=CLAIMS), GROUNDINGS, CHECKED[:2])
+
+
+def test_records_fit_the_index_schema_and_come_back_from_it(tmp_path):
+    records = [
+        compose("0", Pair("", "s", 0, ""), []),
+        compose("1", Pair("k", "s", 1, "a dog cat", claims=CLAIMS), GROUNDINGS, CHECKED),
+    ]
+    table = pa.Table.from_pylist(records, schema=index_schema())
+    assert table.to_pylist() == records
+    pq.write_table(table, tmp_path / "index.parquet")
+    assert pq.read_table(tmp_path / "index.parquet").schema.field("claims").type == table.schema.field("claims").type
+    assert pq.read_table(tmp_path / "index.parquet").to_pylist() == records
 
 
 @pytest.mark.parametrize(

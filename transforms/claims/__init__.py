@@ -1,6 +1,6 @@
 """What a caption says about its things: how many there are, how they lie to each other, which of several is meant.
 
-Three kinds of claims, see `transforms.records.Claim`. They are read off the parse. No box is looked at.
+Three kinds of claims, see `transforms.records.Claim`. They are read off the parse, without a look at any box:
 
 word_lists   the lists of `predicates.yaml`, `quantities.yaml` and `stuff.yaml`
 stuff        nouns that have no instances: sky, grass, road
@@ -14,4 +14,14 @@ subjects     which noun chunk a preposition or a verb says something about
 relations    "a cup on a table", "a man on the left side of the picture"
 ranks        "the second dog from the right", "the tallest object"
 read_claims  a parsed caption -> its claims
+
+And they are held against boxes, by geometry alone:
+
+verdicts          the three verdicts, the version of the rules, and what is known about the boxes of a phrase
+geometry          numbers of two boxes: offset, gap, share; rounded
+group_boxes       boxes around several things, which have no vote in counts
+check_relations   two boxes, or a box and the picture: what a predicate demands, and whether it can be proven
+check_counts      how many boxes a phrase has: exactly, at least, none
+check_ranks       the second from the left, the largest: a box among the others of its noun
+check_claims      a claim and the boxes of its phrases -> a verdict with the numbers that it depends on
 """

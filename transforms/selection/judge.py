@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from transforms.annotations.annotate import has_given_boxes
 from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
+from transforms.claims.verdicts import Checked
 from transforms.records import REJECTED_BY_SOURCE, Drop, Fault, Grounding, Pair, Reason
 from transforms.selection.select_boxes import select
 from transforms.settings import SelectionSettings, TextSettings
@@ -38,11 +39,15 @@ class Policy:
 
 @dataclass(frozen=True)
 class Kept:
-    """A pair of the data set, with its boxes in record order and its text in each configured dialect."""
+    """A pair of the data set, with its boxes in record order and its text in each configured dialect.
+
+    verdicts: on the claims of the pair, in their order; empty if they were not checked.
+    """
 
     pair: Pair
     groundings: tuple[Grounding, ...]
     texts: dict[str, str]
+    verdicts: tuple[Checked, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Candidate boxes -> the boxes of the data set: score, size, non-maximum suppression, caps.
+"""Candidate boxes -> the boxes of the data set: score, size, non-maximum suppression, group boxes, caps.
 
 Suppression is class-agnostic and runs across the phrases of a pair, as in step 4 of the Kosmos-2 paper. The paper gives
 no threshold. Its released data contains pairs of boxes with an IoU of up to 0.69, hence the default of 0.7.
@@ -7,12 +7,13 @@ Everything works on arrays. `pack` reads each candidate box twice and keeps few 
 all pairs of a chunk and builds objects only for the kept boxes. `select` does the same for one pair.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
+from transforms.claims.group_boxes import group_boxes
 from transforms.records import Box, Grounding, Pair
 from transforms.selection.ambiguous_phrases import ambiguous_phrases
 from transforms.settings import SelectionSettings
@@ -47,12 +48,15 @@ def select_many(boxes: Candidates, settings: SelectionSettings, threshold: float
     """Positions of the kept boxes, ordered by pair, and best first within a pair.
 
     A box whose score equals the threshold is kept. Of boxes with equal scores, the one with the earlier span is first.
+    Whether a box is a group box does not depend on the threshold, so a higher threshold keeps the first boxes of those
+    that a lower one keeps, by score.
     """
-    (remaining,) = np.nonzero((boxes.score >= threshold) & _fits(boxes.corners, settings))
-    keys = (*boxes.corners[::-1], boxes.end, boxes.start, -boxes.score, boxes.pair)
-    ranked = remaining[np.lexsort([key[remaining] for key in keys])]
-    kept: np.ndarray = ranked[suppress_many(boxes.pair[ranked], boxes.corners[:, ranked], settings.nms_iou)]
-    kept = kept[~boxes.left_out[kept]]
+    drop_groups = settings.groups == "drop"
+    # A box below the threshold may be a member of a group above it.
+    left = _suppressed(boxes, settings, 0.0 if drop_groups else threshold)
+    kept: np.ndarray = left[~boxes.left_out[left]]
+    if drop_groups:
+        kept = kept[~_is_group(boxes, kept) & (boxes.score[kept] >= threshold)]
     if settings.boxes_per_phrase is not None:
         kept = kept[rank_within(boxes.pair[kept], boxes.phrase[kept]) < settings.boxes_per_phrase]
     if settings.boxes_per_pair is not None:
@@ -62,19 +66,47 @@ def select_many(boxes: Candidates, settings: SelectionSettings, threshold: float
 
 def select(pair: Pair, settings: SelectionSettings, threshold: float) -> list[Grounding]:
     """The kept boxes of one pair, in the order of its record."""
+    candidates = candidates_of(pair, dropped_phrases(pair, settings))
+    kept = select_many(candidates, settings, threshold).tolist()
+    return in_record_order(Grounding(pair.phrases[pair.boxes[at].phrase], pair.boxes[at]) for at in kept)
+
+
+def dropped_groups(pair: Pair, settings: SelectionSettings) -> set[int]:
+    """The numbers of the boxes of a pair that suppress others and are not kept, because they are group boxes."""
+    if settings.groups != "drop":
+        return set()
+    candidates = candidates_of(pair, dropped_phrases(pair, settings))
+    left = _suppressed(candidates, settings, 0.0)
+    return set(left[_is_group(candidates, left)].tolist())
+
+
+def _suppressed(boxes: Candidates, settings: SelectionSettings, threshold: float) -> np.ndarray:
+    """Positions of the boxes that fit and that suppression leaves, ordered as by `select_many`."""
+    (remaining,) = np.nonzero((boxes.score >= threshold) & _fits(boxes.corners, settings))
+    keys = (*boxes.corners[::-1], boxes.end, boxes.start, -boxes.score, boxes.pair)
+    ranked = remaining[np.lexsort([key[remaining] for key in keys])]
+    kept: np.ndarray = ranked[suppress_many(boxes.pair[ranked], boxes.corners[:, ranked], settings.nms_iou)]
+    return kept
+
+
+def _is_group(boxes: Candidates, chosen: np.ndarray) -> np.ndarray:
+    """Whether each of the boxes at these positions is a group box among them."""
+    phrase = boxes.pair[chosen] * (1 + boxes.phrase.max(initial=0)) + boxes.phrase[chosen]
+    return group_boxes(phrase, boxes.corners[:, chosen], boxes.score[chosen])
+
+
+def candidates_of(pair: Pair, left_out: Collection[int] = ()) -> Candidates:
+    """The candidates of one pair. left_out: the numbers of the phrases whose boxes are not kept."""
     phrases = [pair.phrases[box.phrase] for box in pair.boxes]
-    dropped = dropped_phrases(pair, settings)
-    candidates = Candidates(
+    return Candidates(
         np.zeros(len(phrases), int),
         np.array([box.phrase for box in pair.boxes], int),
         np.array([phrase.start for phrase in phrases], int),
         np.array([phrase.end for phrase in phrases], int),
         corner_rows([box.corners for box in pair.boxes]),
         np.array([box.score for box in pair.boxes], float),
-        np.array([box.phrase in dropped for box in pair.boxes], bool),
+        np.array([box.phrase in left_out for box in pair.boxes], bool),
     )
-    kept = select_many(candidates, settings, threshold).tolist()
-    return in_record_order(Grounding(phrases[at], pair.boxes[at]) for at in kept)
 
 
 def dropped_phrases(pair: Pair, settings: SelectionSettings) -> set[int]:

@@ -12,7 +12,7 @@ from pipeline.pack.manifest import Manifest
 from pipeline.pack.statistics import ByThreshold, Histograms
 from transforms.records import Fault, Pair
 from transforms.selection.judge import Policy
-from transforms.selection.select_boxes import dropped_phrases
+from transforms.selection.select_boxes import dropped_groups, dropped_phrases
 from transforms.selection.threshold_sweep import rank_candidates, sweep
 
 _SETTINGS = {"nms_iou", "min_side", "min_area", "max_area", "boxes_per_phrase", "boxes_per_pair"}
@@ -58,6 +58,7 @@ def sample_json(
         "dropped": [[d.start, d.end, str(d.reason)] for d in pair.dropped],
         "boxes": [[box.phrase, *map(_shortest_float, (*box.corners, box.score))] for box in pair.boxes],
         "ambiguous": sorted(dropped_phrases(pair, policy.selection_of(pair))),
+        "groups": sorted(dropped_groups(pair, policy.selection_of(pair))),
         "refused": _rejections(pair, policy, scores),
     }
 

@@ -9,6 +9,7 @@ import json
 import pickle
 import re
 import tarfile
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -20,9 +21,15 @@ from pycocotools.coco import COCO
 
 import gritmill
 from gritmill import plain_pickle
+from gritmill.exports import find_format
 from gritmill.exports.export import export
+from gritmill.exports.format import ExportFolder
 from gritmill.exports.options import ExportOptions, Level
+from gritmill.reading import Sample
 from tests import sample_pairs
+from transforms.claims.verdicts import Checked, Verdict
+from transforms.grit_record import compose
+from transforms.records import Box, Claim, ClaimKind, Grounding, Pair, Phrase
 from transforms.text import dialects
 from transforms.text.grounded_caption import Carries
 
@@ -465,6 +472,29 @@ def test_hf_is_opened_by_datasets_with_typed_features(finished, records, tmp_pat
             assert one["head"] in one["phrase"]
     streamed = load_dataset(str(tmp_path / "out"), split="train", streaming=True)
     assert [row["uid"] for row in streamed] == [record["uid"] for record in records.values()]
+
+
+def test_datasets_reads_claims(tmp_path):
+    from datasets import load_dataset
+
+    claims = (
+        Claim(ClaimKind.RELATION, 6, 10, 0, 5, "near", objects=(11, 22)),
+        Claim(ClaimKind.RELATION, 6, 10, 0, 5, "picture_left", negated=True),
+        Claim(ClaimKind.COUNT, 0, 1, 0, 5, "at_least", 1),
+    )
+    verdicts = [Checked(Verdict.SUPPORTED, {"gap": 0.25}), Checked(Verdict.UNDECIDED), Checked(Verdict.CONTRADICTED)]
+    grounding = Grounding(Phrase(0, 5, 2, 5, 0, 5), Box(0, 0.1, 0.2, 0.5, 0.75, 0.5))
+    pair = Pair("k", "s", 0, "a dog near the red car", claims=claims, width=64, height=48)
+    records = [compose("000000000", pair, [grounding], verdicts)]
+    records += [compose("000000001", replace(pair, claims=()), [grounding])]
+    picture = sample_pairs.drawn(1)[0].data
+    samples = (Sample(record["key"], picture, record, pair.caption, "", {}) for record in records)
+    made = find_format("hf", ExportOptions())
+    made.shard(0, samples, ExportFolder(f"{tmp_path}/out"))
+    for streaming in (False, True):
+        cache = str(tmp_path / "cache")
+        rows = load_dataset(str(tmp_path / "out"), split="train", cache_dir=cache, streaming=streaming)
+        assert [row["claims"] for row in rows] == [record["claims"] for record in records]
 
 
 @pytest.mark.parametrize("to", ["grit", "odvg", "instructions"])

@@ -164,9 +164,46 @@ def test_a_missing_file(out, name):
     assert faults(out) == [("", "is missing")]
 
 
+CLAIM = {
+    "kind": "relation",
+    "words": [0, 1],
+    "subject": [0, 5],
+    "object": [[0, 5], [2, 5]],
+    "predicate": "between",
+    "number": 0,
+    "negated": False,
+    "verdict": "supported",
+    "measured": '{"along":0.5}',
+}
+COUNT = CLAIM | {"kind": "count", "object": [], "predicate": "exactly", "number": 2}
+
+
+def claim(base=CLAIM, **fields):
+    """Returns a change of the record of the second sample: it gets one claim."""
+    return changed_record(claims=[base | fields])
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
+        (claim(kind="rumour"), "claims.0.kind: Input should be 'count', 'relation' or 'rank'"),
+        (claim(verdict="true"), "claims.0.verdict: Input should be 'supported', 'contradicted' or 'undecided'"),
+        (claim(words=[3, 2]), "claim 0: words [3, 2] are not inside the caption"),
+        (claim(words=[0, 900]), "claim 0: words [0, 900] are not inside the caption"),
+        (claim(subject=[5, 5]), "claim 0: span [5, 5] is not inside the caption"),
+        (claim(subject=[-1, 5]), "claims.0.subject.0: Input should be greater than or equal to 0"),
+        (claim(object=[[0, 5], [2, 900]]), "claim 0: span [2, 900] is not inside the caption"),
+        (claim(object=[]), "claim 0: a relation has an object or null"),
+        (claim(number=1), "claim 0: a relation has an object or null, and the number 0"),
+        (claim(predicate=""), "claims.0.predicate: String should have at least 1 character"),
+        (claim(measured="{"), "claim 0: measured is not a JSON object of numbers"),
+        (claim(measured="[1]"), "claim 0: measured is not a JSON object of numbers"),
+        (claim(measured='{"x":NaN}'), "claim 0: measured is not a JSON object of numbers"),
+        (claim(measured='{"x":true}'), "claim 0: measured is not a JSON object of numbers"),
+        (claim(COUNT, object=None), "claim 0: a count has no object"),
+        (claim(COUNT, number=0), "claim 0: exactly with the number 0"),
+        (claim(COUNT, predicate="none"), "claim 0: none with the number 2"),
+        (claim(COUNT, predicate="about"), "claim 0: about is no count"),
         (changed_record(caption="another one"), "txt differs from the record's caption"),
         (changed_record(width=lambda w: w + 1), "in the record"),
         (changed_record(noun_chunks=lambda rows: [moved(r, 4, 1.0) for r in rows]), "noun_chunks.0.4: Input should be"),
@@ -213,6 +250,38 @@ def test_each_damage_is_named_with_its_sample(out, change, text):
     assert {key for key, _ in found} == {"000000001"}
     assert any(text in line for _, line in found), found
     assert all("\n" not in line for _, line in found)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        [CLAIM, CLAIM | {"object": None, "measured": "{}"}, COUNT, COUNT | {"predicate": "none", "number": 0}],
+        [COUNT | {"kind": "rank", "predicate": "from_left"}, COUNT | {"words": [0, 0], "predicate": "at_least"}],
+    ],
+)
+def test_claims_are_valid_if_the_index_has_them_too(out, claims):
+    rewrite(out, changed_record(claims=claims))
+    assert faults(out) == [("000000001", "the row of the index differs from the record")]
+
+    def with_claims(table):
+        rows = table.to_pylist()
+        rows[1]["claims"] = claims
+        return pa.Table.from_pylist(rows, table.schema)
+
+    reindexed(out, with_claims)
+    assert faults(out) == []
+
+
+def test_shards_of_0_1_have_no_claims(out):
+    def without(name, data):
+        if not name.endswith(".json"):
+            return data
+        return json.dumps({key: value for key, value in json.loads(data).items() if key != "claims"}).encode()
+
+    rewrite(out, without)
+    reindexed(out, lambda table: table.drop_columns(["claims"]))
+    assert faults(out) == []
+    assert all(sample.record["claims"] == [] for sample in gritmill.read(out))
 
 
 def test_a_sample_too_few(out):

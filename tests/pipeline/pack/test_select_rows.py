@@ -11,7 +11,8 @@ from pipeline.pack.count import judge_rows
 from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.statistics import Statistics
 from pipeline.tables.pair_rows import SCHEMA, from_table, to_row
-from transforms.records import Box, Drop, Dropped, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
+from transforms.records import Box, Claim, ClaimKind, Drop, Dropped, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
+from transforms.selection.check_kept import check_pair
 from transforms.selection.judge import Kept, Policy, Rejected, judge
 from transforms.selection.select_boxes import in_record_order
 from transforms.selection.threshold_sweep import rank_candidates, sweep
@@ -67,6 +68,7 @@ POLICIES = st.builds(
         boxes_per_phrase=st.sampled_from([None, 1]),
         boxes_per_pair=st.sampled_from([None, 2]),
         ambiguous_phrases=st.sampled_from(["drop", "first"]),
+        groups=st.sampled_from(["drop", "keep"]),
     ),
     st.sampled_from([0.0, 0.25, 0.333, 0.5]),
     st.builds(
@@ -118,6 +120,24 @@ def test_a_chunk_is_judged_and_counted_as_its_pairs_are(some: list[Pair], policy
             wanted.add(pair, every[0].box.score, outcome, policy.threshold, (0, 0, 0, row))
             wanted.add_sweep(sweep(pair, every, policy, wanted.thresholds))
     assert found == wanted
+
+
+CLAIMS = (
+    Claim(ClaimKind.COUNT, 27, 30, 27, 34, "exactly", 2),
+    Claim(ClaimKind.COUNT, 0, 1, 0, 5, "at_least", 1),
+    Claim(ClaimKind.RELATION, 6, 10, 0, 5, "left_of", objects=(11, 22)),
+)
+
+
+@given(st.lists(pairs(), max_size=6), POLICIES)
+def test_the_claims_of_a_chunk_are_checked_as_those_of_each_pair(some: list[Pair], policy: Policy) -> None:
+    some = [replace(pair, claims=CLAIMS[: number % 4]) for number, pair in enumerate(some)]
+    selected = SelectedRows.from_table(table(some), policy.selection, policy.threshold)
+    outcomes = [judge(pair, policy) for pair in some]
+    kept = [(row, outcome) for row, outcome in enumerate(outcomes) if isinstance(outcome, Kept)]
+    found = [one.verdicts for one in selected.with_verdicts(kept, policy)]
+    assert found == [check_pair(o.pair, o.groundings, policy.selection, policy.threshold) for _, o in kept]
+    assert [len(verdicts) for verdicts in found] == [len(outcome.pair.claims) for _, outcome in kept]
 
 
 def test_some_of_what_is_selected() -> None:

@@ -18,7 +18,7 @@ from tests import fake_object_store
 from tests.pipeline.builders import CAPTION, commit, grounded, image, plan, stored
 from transforms import images
 from transforms.grit_record import COLUMNS, index_schema
-from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
+from transforms.records import Chunk, Claim, ClaimKind, FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.selection.judge import Policy
 from transforms.settings import SelectionSettings, TextSettings
 
@@ -75,6 +75,39 @@ def test_a_shard_holds_its_pieces_in_order(tmp_path: Path) -> None:
         assert record["ref_exps"] == [[0, 14, 0.25, 0.125, 0.75, 0.5, 0.875]]
         assert (record["heads"], record["meta"]) == ([[2, 5]], '{"n":1}')
     assert (stats.count, stats.successes, stats.failed, stats.boxes) == (5, 5, {}, 5)
+
+
+CLAIMS = (
+    Claim(ClaimKind.COUNT, 0, 1, 0, 5, "at_least", 1),
+    Claim(ClaimKind.COUNT, 0, 1, 0, 5, "exactly", 2),
+    Claim(ClaimKind.RELATION, 6, 8, 0, 5, "in", objects=(9, 14)),
+)
+
+
+def test_claims_are_written_with_their_verdicts(tmp_path: Path) -> None:
+    committed(tmp_path, [replace(pair(tmp_path, i), claims=CLAIMS[:i]) for i in range(7)])
+    writer(tmp_path).write(PLAN)
+    shard = contents(tmp_path / "out/shards/00007.tar")
+    records = [json.loads(data) for name, data in shard.items() if name.endswith(".json")]
+    assert [len(record["claims"]) for record in records] == [1, 2, 3, 3, 3]
+    assert [(claim["verdict"], json.loads(claim["measured"])) for claim in records[-1]["claims"]] == [
+        ("supported", {"boxes": 1, "groups": 0}),
+        ("contradicted", {"boxes": 1, "groups": 0, "at_floor": 1}),
+        ("undecided", {}),
+    ]
+    assert pq.read_table(tmp_path / "out/shards/00007.parquet").to_pylist() == records
+
+
+def test_a_run_that_reads_no_claims_writes_the_records_of_its_release(tmp_path: Path) -> None:
+    committed(tmp_path)
+    one = writer(tmp_path)
+    sources = (PlannedSource("/data/ä.jsonl", "jsonl", 0, 0.0),)
+    write_plan(str(tmp_path / "detections"), replace(plan([], phrases={"claims": False}), sources=sources))
+    one.write(PLAN)
+    shard = contents(tmp_path / "out/shards/00007.tar")
+    names = [column.name for column in COLUMNS if column.name != "claims"]
+    assert all([*json.loads(data)] == names for name, data in shard.items() if name.endswith(".json"))
+    assert pq.read_table(tmp_path / "out/shards/00007.parquet").schema.names == names
 
 
 def test_duplicates_are_left_out(tmp_path: Path) -> None:

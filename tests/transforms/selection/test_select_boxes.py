@@ -11,6 +11,7 @@ from transforms.selection.select_boxes import (
     Candidates,
     area,
     corner_rows,
+    dropped_groups,
     in_record_order,
     ious,
     rank_within,
@@ -201,6 +202,34 @@ def test_a_box_that_is_too_small_suppresses_nobody():
     assert [g.box for g in select(pair(thin, good), SelectionSettings(min_side=0.06), 0)] == [good]
 
 
+TOGETHER, LEFT, RIGHT = (
+    Box(0, 0, 0, 0.8, 0.4, 0.78),
+    Box(0, 0, 0, 0.3, 0.4, 0.6),
+    Box(0, 0.5, 0, 0.8, 0.4, 0.7),
+)
+
+
+def test_the_box_around_two_things_is_dropped_if_the_settings_say_so():
+    found = pair(TOGETHER, LEFT, RIGHT)
+    assert [g.box for g in select(found, SelectionSettings(), 0)] == [TOGETHER, RIGHT, LEFT]
+    drop = SelectionSettings(groups="drop")
+    assert [g.box for g in select(found, drop, 0)] == [RIGHT, LEFT]
+    assert (dropped_groups(found, drop), dropped_groups(found, SelectionSettings())) == ({0}, set())
+
+
+def test_the_threshold_does_not_bring_a_group_box_back():
+    """Otherwise a higher threshold would keep boxes that a lower one does not."""
+    found = pair(TOGETHER, LEFT, RIGHT)
+    for threshold, kept in ((0.65, [RIGHT]), (0.75, [])):
+        assert [g.box for g in select(found, SelectionSettings(groups="drop"), threshold)] == kept
+
+
+def test_a_group_box_is_dropped_after_suppression_and_before_the_caps():
+    other = Box(1, 0.02, 0, 0.8, 0.4, 0.75)  # of another phrase, and nearly the same as the group box
+    caps = SelectionSettings(groups="drop", boxes_per_phrase=1)
+    assert [g.box for g in select(pair(TOGETHER, LEFT, RIGHT, other), caps, 0)] == [RIGHT]
+
+
 # A simple selection, pair by pair and box by box. The selection on arrays must agree with it to the bit.
 
 
@@ -229,9 +258,20 @@ def plain_select(found, settings, threshold):
     def rank(box):
         return -box.score, PHRASES[box.phrase].start, PHRASES[box.phrase].end, box.corners
 
+    def covers(box, other):
+        width = max(min(box.x2, other.x2) - max(box.x1, other.x1), 0)
+        height = max(min(box.y2, other.y2) - max(box.y1, other.y1), 0)
+        small, large = area(*other.corners), area(*box.corners)
+        return other.phrase == box.phrase and small < large and width * height >= 0.8 * small
+
+    def is_group(box, everything):
+        return sum(covers(box, other) and other.score >= 0.75 * box.score for other in everything) >= 2
+
     kept, counts = [], Counter()
-    best_first = sorted((box for box in found if box.score >= threshold and fits(box)), key=rank)
-    for box in plain_suppress(best_first, settings.nms_iou):
+    left = plain_suppress(sorted(filter(fits, found), key=rank), settings.nms_iou)
+    for box in left:
+        if box.score < threshold or (settings.groups == "drop" and is_group(box, left)):
+            continue
         counts[box.phrase] += 1
         if settings.boxes_per_phrase is None or counts[box.phrase] <= settings.boxes_per_phrase:
             kept.append(box)
@@ -268,6 +308,7 @@ def columns(pairs):
         max_area=st.sampled_from([0.5, 1.0]),
         boxes_per_phrase=CAPS,
         boxes_per_pair=CAPS,
+        groups=st.sampled_from(["keep", "drop"]),
     ),
     st.sampled_from([0.0, 0.25, 0.5]),
 )

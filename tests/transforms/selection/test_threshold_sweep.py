@@ -48,6 +48,7 @@ def judged(pair: Pair, policy: Policy) -> Iterator[tuple[int, int]]:
     st.lists(boxes(), max_size=12),
     st.sampled_from([None, 1, 2]),
     st.sampled_from([None, 1, 3]),
+    st.sampled_from(["keep", "drop"]),
     st.sampled_from(sorted(dialects.names())),
     st.sampled_from(["longest", "densest"]),
     st.sampled_from(
@@ -55,9 +56,11 @@ def judged(pair: Pair, policy: Policy) -> Iterator[tuple[int, int]]:
     ),
 )
 def test_the_steps_are_what_judging_at_each_threshold_gives(
-    found, per_phrase, per_pair, dialect, spans, caption
+    found, per_phrase, per_pair, groups, dialect, spans, caption
 ) -> None:
-    selection = SelectionSettings(boxes_per_phrase=per_phrase, boxes_per_pair=per_pair, min_area=0.001)
+    selection = SelectionSettings(
+        boxes_per_phrase=per_phrase, boxes_per_pair=per_pair, min_area=0.001, groups=groups, nms_iou=0.5
+    )
     policy = Policy(selection, 0.25, TextSettings(dialect=dialect, spans=spans))
     pair = Pair("k", "s", 0, caption, ImageRef("s"), width=640, height=480, phrases=PHRASES, boxes=tuple(found))
     assert list(by_level(pair, policy)) == list(judged(pair, policy))

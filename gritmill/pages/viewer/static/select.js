@@ -43,7 +43,8 @@ window.gritmill = {};
       const [x1, y1, x2, y2, score] = numbers.map(Math.fround);
       const [start, end] = sample.phrases[phrase];
       const ambiguous = sample.ambiguous.includes(phrase);
-      return { index, phrase, x1, y1, x2, y2, score, start, end, ambiguous };
+      const group = sample.groups.includes(index);
+      return { index, phrase, x1, y1, x2, y2, score, start, end, ambiguous, group };
     });
     return boxes.sort(byRank);
   }
@@ -60,6 +61,7 @@ window.gritmill = {};
       if (better) return [box, `overlaps a better box by IoU ${iou(box, better).toFixed(2)}`];
       kept.push(box); // a box that is removed below still suppresses others
       if (box.ambiguous) return [box, "belongs as well to another phrase"];
+      if (box.group) return [box, "covers several boxes of its phrase"];
       const count = (counts.get(box.phrase) ?? 0) + 1;
       counts.set(box.phrase, count);
       if (settings.boxes_per_phrase !== null && count > settings.boxes_per_phrase) {

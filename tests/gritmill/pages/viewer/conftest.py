@@ -52,6 +52,7 @@ def finished(tmp_path_factory):
         sample_pairs.Picture(f"images/broken{number}.jpg", b"<html>", ("a dog",), "", number) for number in range(2)
     ]
     selection = {"score": 0.8, "min_area": 0.01, "nms_iou": 0.4, "boxes_per_phrase": 3, "boxes_per_pair": 5}
+    selection["groups"] = "drop"
     config = sample_pairs.settings(
         "caption-parser", "tests.plugin_detectors:scattered", selection=selection, shards={"pairs": 50}
     )

@@ -1,0 +1,75 @@
+"""A claim and the boxes of its phrases -> a verdict with the numbers that it depends on."""
+
+from collections.abc import Iterable
+
+from transforms.claims import geometry
+from transforms.claims.check_counts import check_count
+from transforms.claims.check_ranks import check_rank
+from transforms.claims.check_relations import PICTURE, RELATIONS, check_place, check_relation
+from transforms.claims.group_boxes import without_groups
+from transforms.claims.verdicts import UNDECIDED, Boxes, Checked, PhraseBoxes, Span, Verdict
+from transforms.records import Claim, ClaimKind
+
+
+def check_claims(claims: Iterable[Claim], boxes: Boxes, width: int, height: int) -> list[Checked]:
+    """The verdict on each claim of a pair. A predicate without a rule is undecided.
+
+    boxes: by the span of the noun chunk; without phrases that the detector was not asked for. width, height: pixels.
+    """
+    return [_negated(claim, _check(claim, boxes, width, height)) for claim in claims]
+
+
+def is_bare_plural(claim: Claim) -> bool:
+    """Whether a count is stated by the plural alone: "dogs". Its words are the noun, which ends the subject; those of
+    other counts stand before the noun. As in `counts`, which imports spaCy."""
+    return claim.kind is ClaimKind.COUNT and claim.words_end == claim.subject_end
+
+
+def is_decidable(claim: Claim) -> bool:
+    """Whether boxes can support the claim as well as contradict it. The opposite of another claim is undecided."""
+    if claim.kind is ClaimKind.RELATION:
+        rule = (RELATIONS if claim.objects else PICTURE).get(claim.predicate)
+        return rule is not None and rule.provable
+    return claim.kind is ClaimKind.COUNT and not is_bare_plural(claim)
+
+
+def spans_of(claim: Claim) -> list[Span]:
+    """The spans of the noun chunks that the verdict on a claim depends on: the subject's, then those of the objects."""
+    objects = zip(claim.objects[::2], claim.objects[1::2], strict=True)
+    return [(claim.subject_start, claim.subject_end), *objects]
+
+
+def _check(claim: Claim, boxes: Boxes, width: int, height: int) -> Checked:
+    span, *spans = spans_of(claim)
+    subject = boxes.get(span)
+    if claim.kind is ClaimKind.COUNT:
+        return check_count(claim.predicate, claim.number, subject, is_bare_plural(claim))
+    if subject is None or not subject.kept:
+        return UNDECIDED
+    kept = geometry.square(subject.kept, width, height)
+    if claim.kind is ClaimKind.RANK:
+        others = tuple(box for rival in _rivals(span, boxes) for box in without_groups(rival.kept))
+        rivals = geometry.square(others, width, height)
+        return check_rank(claim.predicate, claim.number, without_groups(kept), rivals)
+    if not spans:
+        return check_place(claim.predicate, subject.kept)
+    found = [boxes.get(one, PhraseBoxes()) for one in spans]
+    objects = [geometry.square(one.kept, width, height) for one in found]
+    return check_relation(claim.predicate, kept, objects, each_other=spans == [span])
+
+
+def _negated(claim: Claim, checked: Checked) -> Checked:
+    if not claim.negated:
+        return checked
+    verdict = checked.verdict.negated() if is_decidable(claim) else Verdict.UNDECIDED
+    return Checked(verdict, checked.measured)
+
+
+def _rivals(span: Span, boxes: Boxes) -> list[PhraseBoxes]:
+    """The other phrases with the same noun, in the singular or the plural, in the order of the caption."""
+    noun = _singular(boxes[span].head)
+    return [one for other, one in sorted(boxes.items()) if noun and other != span and _singular(one.head) == noun]
+
+
+def _singular(head: str) -> str:
+    return head.casefold().removesuffix("s")

@@ -1,0 +1,63 @@
+"""Counts: how many boxes a phrase has, held against the number that the caption states.
+
+Captions name the main things: with perfect boxes, "exactly two dogs" would be wrong for a third of people's counts,
+because a third dog is far away. So more boxes contradict only if they are of similar size; fewer only if the detector
+has no further candidate at all.
+"""
+
+from transforms.claims import geometry
+from transforms.claims.group_boxes import MEMBERS, without_groups
+from transforms.claims.verdicts import UNDECIDED, Checked, Corners, Measured, PhraseBoxes, Verdict
+
+SIMILAR = 0.5
+"""A further box counts if its area is at least this fraction of that of the smallest box of the stated number."""
+
+COUNTS = frozenset({"exactly", "at_least", "none"})
+"""The predicates of counts."""
+
+
+def check_count(predicate: str, number: int, phrase: PhraseBoxes | None, bare_plural: bool = False) -> Checked:
+    """The verdict on a count. Undecided if the detector was not asked for the phrase (None).
+
+    Group boxes have no vote. measured: `boxes` with a vote and `groups` without one. If there are fewer boxes than
+    stated, also `at_floor`, the things that the detector found at its floor; if there are more than exactly that many,
+    `next_area`, the area of the largest further one over that of the smallest within the number.
+
+    Args:
+      number: at least 1; ignored by `none`. bare_plural: "dogs" says "several", but one box for all of them is no
+        mistake, so few boxes do not contradict.
+    """
+    if phrase is None or predicate not in COUNTS or (number < 1 and predicate != "none"):
+        return UNDECIDED
+    voting = without_groups(phrase.kept)
+    measured: Measured = {"boxes": len(voting), "groups": len(phrase.kept) - len(voting)}
+    if predicate == "none" and phrase.kept:
+        return Checked(Verdict.CONTRADICTED, measured)
+    if predicate == "none" or len(voting) < number:
+        return _with_few_boxes(predicate, number, phrase, bare_plural, measured)
+    if predicate == "at_least":
+        return Checked(Verdict.SUPPORTED, measured)
+    if len(voting) > number:
+        areas = sorted(map(geometry.area, voting), reverse=True)
+        measured["next_area"] = geometry.ratio(areas[number], areas[number - 1])
+        similar = measured["next_area"] >= SIMILAR
+        return Checked(Verdict.CONTRADICTED if similar else Verdict.UNDECIDED, measured)
+    return Checked(Verdict.UNDECIDED if phrase.cut else Verdict.SUPPORTED, measured)
+
+
+def needs_floor(predicate: str, number: int, kept: tuple[Corners, ...]) -> bool:
+    """Whether the verdict on a count depends on what the detector found at its floor."""
+    if predicate == "none":
+        return not kept
+    # The smallest boxes have a vote, so that most numbers do not need to know the group boxes.
+    return len(kept) < number or (number > MEMBERS and len(without_groups(kept)) < number)
+
+
+def _with_few_boxes(predicate: str, number: int, phrase: PhraseBoxes, bare_plural: bool, measured: Measured) -> Checked:
+    if phrase.at_floor is None:
+        return Checked(Verdict.UNDECIDED, measured)
+    found = max(phrase.at_floor, len(phrase.kept))
+    measured["at_floor"] = found
+    if phrase.floor_cut or bare_plural or found >= max(number, 1):
+        return Checked(Verdict.UNDECIDED, measured)
+    return Checked(Verdict.SUPPORTED if predicate == "none" else Verdict.CONTRADICTED, measured)

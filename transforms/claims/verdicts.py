@@ -1,0 +1,74 @@
+"""The three verdicts, the version of the rules, and what is known about the boxes of a phrase."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+RULES_VERSION = 1
+"""Changes whenever a rule or a margin does: verdicts of different versions are not comparable."""
+
+Corners = tuple[float, float, float, float]
+"""x1, y1, x2, y2. In `PhraseBoxes` fractions of the picture's sides; in rules both axes have the same unit."""
+
+Span = tuple[int, int]
+"""Character offsets into the caption, end exclusive."""
+
+
+class Verdict(StrEnum):
+    """Whether boxes support a claim, contradict it, or decide nothing. Never a boolean: boxes can refute "on", and
+    cannot prove it; "behind" they cannot decide at all."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    UNDECIDED = "undecided"
+
+    def negated(self) -> "Verdict":
+        """The verdict on the opposite. Only for predicates that boxes can prove as well as refute."""
+        return _OPPOSITE[self]
+
+
+_OPPOSITE = {
+    Verdict.SUPPORTED: Verdict.CONTRADICTED,
+    Verdict.CONTRADICTED: Verdict.SUPPORTED,
+    Verdict.UNDECIDED: Verdict.UNDECIDED,
+}
+
+Measured = dict[str, float]
+"""The numbers that a verdict depends on, rounded to `geometry.DIGITS` digits: counts are integers, the rest fractions.
+A verdict is decided on the rounded numbers, so it follows from them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A verdict and its numbers. measured: empty if nothing was measured, because a side of the claim has no box."""
+
+    verdict: Verdict
+    measured: Measured = field(default_factory=dict)
+
+
+UNDECIDED = Checked(Verdict.UNDECIDED)
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseBoxes:
+    """What is known about the boxes of one phrase that the detector was asked for.
+
+    kept: the boxes of the data set, best score first, group boxes included.
+    at_floor: the things that the detector found at its floor: boxes that suppression leaves of the phrase's candidates
+      alone, whatever their score and size. Other phrases do not count: in "two dogs beside a dog in a coat", the box of
+      the third may suppress one of the two. Fewer than `kept` are read as that many. None: unknown; only counts that
+      `check_counts.needs_floor` names depend on it.
+    cut: whether a limit may have removed boxes above the score threshold.
+    floor_cut: whether a limit may have removed boxes above the floor, so that `at_floor` is a lower bound.
+    head: the head noun, as in the caption. Ranks compare the boxes of one noun.
+    """
+
+    kept: tuple[Corners, ...] = ()
+    at_floor: int | None = None
+    cut: bool = False
+    floor_cut: bool = False
+    head: str = ""
+
+
+Boxes = Mapping[Span, PhraseBoxes]
+"""The boxes of each noun chunk that the detector was asked for, by its span."""
