@@ -16,8 +16,8 @@ too much. To take the absent phrases out of Σ min(n, k) and of Σ k instead wou
 `a` and d were; docs/evaluation.md compares the forms.
 
 **The share a** is estimated from the same boxes. At some threshold, let f be the share of phrases with a box, and m
-that of decoys; r and q are the shares of present and of absent things with a box. Some decoys are in the image, although its
-captions do not name them: a share `b`. Then
+that of decoys; r and q are the shares of present and of absent things with a box. A share `b` of the decoys is in the
+image, although its captions do not name them. Then
 
     f = (1 - a) r + a q        m = b r + (1 - b) q
 

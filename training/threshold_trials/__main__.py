@@ -15,6 +15,7 @@ def main(
     draws: Annotated[int, typer.Option(min=1)] = 60,
     pictures: Annotated[int, typer.Option(min=1, help="Images of each draw.")] = 400,
     seed: int = 0,
+    drop_groups: Annotated[bool, typer.Option("--drop-groups", help="As selection.groups=drop.")] = False,
 ) -> None:
     """Try the threshold without labels on weakened detectors and under disturbances."""
     if not has_decoys(run):
@@ -22,7 +23,7 @@ def main(
     recorded = read_run(run)
     if pictures > recorded.pictures:
         raise typer.BadParameter(f"--pictures {pictures}: {run} has {recorded.pictures}")
-    results = run_trials(recorded, draws, pictures, seed)
+    results = run_trials(recorded, draws, pictures, seed, drop_groups)
     console = data_console()
     print(f"{recorded.pictures} images, {len(recorded.number)} phrases, {recorded.exact.sum()} exact counts")
     estimated, true = np.mean([one.absent for one in results["none", "noisy"]], axis=0)

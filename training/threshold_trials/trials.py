@@ -9,6 +9,7 @@ from gritmill.evaluation.curves import threshold_grid
 from gritmill.evaluation.number_f1 import EXACTLY_ONE, Boxes, Counted, NumberCurve
 from training.threshold_trials.recorded import NO_THING, Candidates, Recorded
 from training.threshold_trials.weakened import DISTURBANCES, WEAK, Disturb, Weakness, weaken
+from transforms.claims.group_boxes import group_boxes
 from transforms.selection.select_boxes import rank_within, suppress_many
 from transforms.settings import SelectionSettings
 
@@ -89,15 +90,25 @@ def _of(boxes: Candidates, kept: np.ndarray) -> Candidates:
     return Candidates(left.score, (np.cumsum(kept) - 1)[left.owner], left.corners, left.thing)
 
 
-def draw(recorded: Recorded, weakness: Weakness, disturb: Disturb, pictures: int, rng: np.random.Generator) -> Draw:
-    """One draw: images without replacement, the disturbance, the weaker detector, selection, estimate, truth."""
+def draw(
+    recorded: Recorded,
+    weakness: Weakness,
+    disturb: Disturb,
+    pictures: int,
+    rng: np.random.Generator,
+    drop_groups: bool = False,
+) -> Draw:
+    """One draw: images without replacement, the disturbance, the weaker detector, selection, estimate, truth.
+
+    drop_groups: as `selection.groups: drop`.
+    """
     run = disturb(subset(recorded, rng.choice(recorded.pictures, pictures, replace=False)), rng)
     boxes = weaken(run.boxes, len(run.number), weakness, rng)
     decoys = weaken(run.decoy_boxes, len(run.decoy_picture), weakness, rng)
-    kept = boxes.take(_select(run.picture[boxes.owner], boxes))
+    kept = boxes.take(_select(run.picture[boxes.owner], boxes, drop_groups))
     # As `without_truth` does: decoys compete with the phrases of the caption, and only their own boxes count.
     both = boxes.joined(Candidates(decoys.score, decoys.owner + len(run.number), decoys.corners, decoys.thing))
-    left = _select(np.concatenate((run.picture, run.decoy_picture))[both.owner], both)
+    left = _select(np.concatenate((run.picture, run.decoy_picture))[both.owner], both, drop_groups)
     kept_decoys = decoys.take(left[left >= len(boxes.score)] - len(boxes.score))
     thresholds = threshold_grid(FLOOR)
     curve = _counted(run, kept, kept_decoys).curve(thresholds)
@@ -112,11 +123,13 @@ def draw(recorded: Recorded, weakness: Weakness, disturb: Disturb, pictures: int
     )
 
 
-def _select(picture: np.ndarray, boxes: Candidates) -> np.ndarray:
-    """Positions of the boxes that suppression leaves, across the phrases of a picture, as in a run."""
+def _select(picture: np.ndarray, boxes: Candidates, drop_groups: bool) -> np.ndarray:
+    """Positions of the boxes that a run keeps: suppression across the phrases of a picture, then group boxes."""
     (above,) = np.nonzero(boxes.score >= FLOOR)
     ranked = above[np.lexsort((boxes.owner[above], -boxes.score[above], picture[above]))]
     kept: np.ndarray = ranked[suppress_many(picture[ranked], boxes.corners[:, ranked], _NMS)]
+    if drop_groups:
+        kept = kept[~group_boxes(boxes.owner[kept], boxes.corners[:, kept], boxes.score[kept])]
     return kept
 
 
@@ -145,11 +158,13 @@ def true_f1(kept: Candidates, things: int, thresholds: np.ndarray) -> np.ndarray
     return f1
 
 
-def run_trials(recorded: Recorded, draws: int, pictures: int, seed: int) -> dict[tuple[str, str], list[Draw]]:
+def run_trials(
+    recorded: Recorded, draws: int, pictures: int, seed: int, drop_groups: bool = False
+) -> dict[tuple[str, str], list[Draw]]:
     """The draws by disturbance and detector."""
     return {
         (name, detector): [
-            draw(recorded, weakness, disturb, pictures, np.random.default_rng([seed, number]))
+            draw(recorded, weakness, disturb, pictures, np.random.default_rng([seed, number]), drop_groups)
             for number in range(draws)
         ]
         for name, disturb in DISTURBANCES.items()
