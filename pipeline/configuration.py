@@ -18,6 +18,7 @@ from transforms.annotations.columns import AnnotationColumns, BoxFormat, BoxUnit
 from transforms.detectors.settings import DetectorSettings
 from transforms.images import MAX_PIXELS, MAX_SCANS, ImageLimits
 from transforms.settings import (
+    DecoySettings,
     FilterSettings,
     LegacyValue,
     Names,
@@ -216,6 +217,7 @@ class Configuration(Section):
     chunk: ChunkSettings = ChunkSettings()
     phrases: PhraseSettings = PhraseSettings()
     detector: DetectorSettings = DetectorSettings()
+    decoys: DecoySettings = DecoySettings()
     stages: StageSettings = StageSettings()
     selection: SelectionSettings = SelectionSettings()
     text: TextSettings = TextSettings()
@@ -234,8 +236,8 @@ class Configuration(Section):
 
 GROUND_SECTIONS = ("source", "filters", "chunk", "phrases", "detector")
 PACK_SECTIONS = ("selection", "text", "shards")
-"""The sections that affect the results of `ground`, and those that affect the results of `pack`. Custom stages have
-their own fingerprints, so `stages` is in neither."""
+"""The sections that affect the results of `ground`, and those that affect the results of `pack`. Decoys and
+custom stages have fingerprints of their own, so `decoys` and `stages` are in neither."""
 
 PACK_KEYS = ("filters.duplicates",)
 """Keys in sections of `ground` that affect only the results of `pack`, except `filters.duplicates` with `near`."""

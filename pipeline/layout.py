@@ -15,6 +15,7 @@
     <table>/retry.json                              chunks to process again
     <table>/<source>/<range>-<chunk>.parquet        a committed chunk
     <table>/<source>/<range>.done.json              summary of a range, written after its last chunk
+    hashes/, decoys/                                tables of built-in stages
     hashes/<source>/<range>.near.json               pairs of a range that are near duplicates or excluded
     <table>/timings/<source>/<range>-<chunk>.json   how long a chunk took
     shards/<shard>.tar, .parquet, _stats.json       the stats are written last
@@ -47,6 +48,7 @@ DRIVER = "driver"
 # In the run folder.
 DETECTIONS = "detections"
 HASHES = "hashes"
+DECOYS = "decoys"
 SHARDS = "shards"
 PLANNED_SHARDS = ".gritmill.shards.json"
 WORK_LIST = ".gritmill.work-"

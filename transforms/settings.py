@@ -1,4 +1,4 @@
-"""The settings of the steps: the sections `filters`, `phrases`, `selection` and `text`. `detector` is in `detectors/`.
+"""The settings of the steps: `filters`, `phrases`, `decoys`, `selection`, `text`. `detector` is in `detectors/`.
 
 Every section is frozen and rejects unknown keys. `pipeline.configuration` combines them with its own sections.
 """
@@ -236,6 +236,14 @@ class PhraseSettings(Section):
     )
     languages: Names = Field(
         (), description="ISO 639 codes. Captions that are surely in another language are rejected. Empty: no check."
+    )
+
+
+class DecoySettings(Section):
+    """`decoys`: phrases of other captions that the detector is asked for, too. They should find nothing."""
+
+    number: Annotated[int, Field(ge=0, le=20), LegacyValue(0)] = Field(
+        0, description="Decoys of a pair, in the table `decoys/`; 0: none. A threshold without labels needs them."
     )
 
 

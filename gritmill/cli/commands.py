@@ -281,12 +281,17 @@ def evaluate(call: Call, phrases_only: bool) -> None:
 
 
 @derive(app, calibrate_threshold)
-def calibrate(call: Call, output: str) -> None:
-    """Find the score threshold that gives a target precision on an annotated data set."""
+def calibrate(call: Call, output: str, without_truth: str | None) -> None:
+    """Find the score threshold for a target precision on an annotated data set, or for a run, without annotations."""
     from gritmill.evaluation import tables
 
     result = call()
     json_output.add(folder=output, **{key: value for key, value in result.items() if key != "curves"})
+    if without_truth is not None:
+        tables.show_number_f1(result)
+        outcome.check_counted(result)
+        print(f"curves in {output}")
+        return
     tables.show_calibration(result)
     outcome.check_measured(result["curves"], result["pictures"])
     print(f"curves and reliability diagram in {output}")

@@ -41,6 +41,13 @@ def check_measured(figures: Any, pictures: dict[str, Any]) -> None:
     raise DataFault(f"nothing was measured: {counted(pictures['pictures'], 'image')}, but no phrase with a true box")
 
 
+def check_counted(result: dict[str, Any]) -> None:
+    """Raises DataFault if no phrase of a run has a number."""
+    if not result["curves"]:
+        read = counted(result["pairs"]["read"], "pair")
+        raise DataFault(f"nothing was measured: {read}, but no phrase with a number and boxes of the detector")
+
+
 def check_threshold(result: dict[str, Any]) -> None:
     """Raises DataFault if no threshold gives the target precision."""
     if result["threshold"] is not None:

@@ -1,13 +1,15 @@
-"""`gritmill calibrate`: finds the score threshold for a target precision, on a set with true boxes.
+"""`gritmill calibrate`: finds the score threshold for a target precision, on a set with true boxes; or the one with the
+best number-F1, on a run without true boxes.
 
 This module must import fast, because the command is derived from it.
 """
 
+from os import fspath
 from typing import Any
 
 from gritmill.evaluation import options
 from gritmill.evaluation.options import TruthFormat
-from gritmill.options import Config, Quiet, resolve_config
+from gritmill.options import Config, PathOrUri, Quiet, resolve_config
 from pipeline.faults import CallError
 
 JSON_NAME, PAGE_NAME = "calibration.json", "calibration.html"
@@ -16,7 +18,8 @@ JSON_NAME, PAGE_NAME = "calibration.json", "calibration.html"
 def calibrate(
     config: Config = "grit",
     *,
-    truth: options.Truth,
+    truth: options.OptionalTruth = None,
+    without_truth: options.WithoutTruth = None,
     output: options.CalibrationFolder,
     precision: options.Precision = 0.9,
     on: options.On = TruthFormat.JSONL,
@@ -26,9 +29,13 @@ def calibrate(
     seed: options.Seed = 0,
     quiet: Quiet = True,
 ) -> dict[str, Any]:
-    """Finds the score threshold for a target precision. Writes `calibration.json` and `calibration.html`.
+    """Finds a score threshold. Writes `calibration.json` and `calibration.html`.
 
     Args:
+      truth: a set with true boxes; the threshold is that of a target precision. without_truth: in its place, the folder
+        of a finished or partial run; the threshold is the one at which the numbers of boxes agree best with the numbers
+        that captions state, see `number_f1`. Only the `selection` of the configuration is used then, and of the other
+        arguments only `limit` (pairs; default 20,000) and `seed`.
       precision: target share of correct boxes, above 0 and at most 1. on: as in `gritmill.evaluate`.
         `gritmill calibrate --help` lists all options.
 
@@ -37,14 +44,19 @@ def calibrate(
       no phrase was measured.
 
     Raises:
-      CallError: an argument is wrong, or a file is not in the format `on`. EnvironmentFault: the detector fails.
+      CallError: an argument is wrong, or a file is not in the format `on`. EnvironmentFault: the detector fails, or a
+        file of the run has changed since it was committed.
     """
+    if truth is not None and without_truth is not None:
+        raise CallError("--truth and --without-truth: give only one of them")
+    if truth is None:
+        if without_truth is None:
+            raise CallError("--truth: is missing; name a set with true boxes, or a run with --without-truth")
+        return _calibrate_run(config, fspath(without_truth), output, limit, seed)
     from gritmill.evaluation import calibration
     from gritmill.evaluation.query_detector import QueryCounts, load_detector, query
     from gritmill.evaluation.sets.open_truth import open_truth
-    from gritmill.pages.render import render
     from pipeline import files
-    from pipeline.files.publish import publish_bytes, publish_json
 
     if not 0 < precision <= 1:
         raise CallError(f"--precision: {precision:g}: must be above 0 and at most 1")
@@ -64,6 +76,23 @@ def calibrate(
         "wished_precision": precision,
         **calibration.build_result(collected, counts.measured, configuration, precision, seed),
     }
-    publish_json(files.join(folder, JSON_NAME), result)
-    publish_bytes(files.join(folder, PAGE_NAME), render("calibration.html.jinja", result=result).encode())
+    _publish(folder, result, "calibration.html.jinja")
     return result
+
+
+def _calibrate_run(config: Config, run: str, output: PathOrUri, limit: int | None, seed: int) -> dict[str, Any]:
+    from gritmill.evaluation.without_truth import calibrate_run
+    from pipeline import files
+
+    result = calibrate_run(run, resolve_config(config), limit, seed)
+    _publish(files.canonical(output), result, "number_f1.html.jinja")
+    return result
+
+
+def _publish(folder: str, result: dict[str, Any], template: str) -> None:
+    from gritmill.pages.render import render
+    from pipeline import files
+    from pipeline.files.publish import publish_bytes, publish_json
+
+    publish_json(files.join(folder, JSON_NAME), result)
+    publish_bytes(files.join(folder, PAGE_NAME), render(template, result=result).encode())

@@ -25,6 +25,14 @@ class Nms(StrEnum):
 Truth = Annotated[
     PathsOrUris, Option("--truth", "Annotated data set: its folder or its files.", "PATH...", cli_type=list[str])
 ]
+OptionalTruth = Annotated[
+    PathsOrUris | None,
+    Option("--truth", "Annotated data set: its folder or its files.", "PATH...", cli_type=list[str] | None),
+]
+WithoutTruth = Annotated[
+    PathOrUri | None,
+    Option("--without-truth", "Run folder: finds the threshold from stated numbers.", "DIR", cli_type=str | None),
+]
 On = Annotated[str, Option("--on", "Format of the data set.", cli_type=TruthFormat)]
 Images = Annotated[PathOrUri | None, Option("--images", "Folder of the images.", "DIR", cli_type=str | None)]
 Split = Annotated[str | None, Option("--split", "Split of the data set: val, test, testA, ...", "NAME")]

@@ -84,6 +84,44 @@ def _threshold_lines(result: dict[str, Any]) -> Iterator[str]:
     yield f"  {result['paste']['set']}"
 
 
+def show_number_f1(result: dict[str, Any]) -> None:
+    """Prints the thresholds of `gritmill calibrate --without-truth` under both readings, and what is missing."""
+    console = data_console()
+    if result["curves"]:
+        table = _make_table("a singular is", "threshold", "95 % interval", "number-F1", "95 % interval", "boxes")
+        for reading, one in result["readings"].items():
+            (low, high), (f1_low, f1_high) = one["interval"]["threshold"], one["interval"]["f1"]
+            f1, scores = percent(one["f1"]), f"{low:.3f} to {high:.3f}"
+            shares, boxes = f"{percent(f1_low)} to {percent(f1_high)}", f"{one['figures']['boxes']:,}"
+            table.add_row(reading.replace("_", " "), f"{one['threshold']:g}", scores, f1, shares, boxes)
+        console.print(table)
+    for line in _number_lines(result):
+        console.print(line, soft_wrap=True)
+
+
+def _number_lines(result: dict[str, Any]) -> Iterator[str]:
+    pairs, phrases = result["pairs"], result["phrases"]
+    exact, singular = counted(phrases["exact"], "exact count"), counted(phrases["singular"], "singular")
+    used = f"{pairs['used']:,} of {counted(pairs['read'], 'pair')}, {counted(pairs['images'], 'image')}"
+    yield f"{exact}, {singular}; {used}{'; the run is not finished' if result['partial'] else ''}"
+    yield from (printable(note) for note in result["notes"])
+    if not result["curves"]:
+        return
+    threshold, in_force = result["threshold"], result["in_force"]
+    if result["decoys"]:
+        rate, absent, there = (percent(result[name]) for name in ("decoy_rate", "absent_share", "decoys_there"))
+        yield f"{result['decoys']:,} decoys: at {threshold:g}, at most {rate} of absent phrases get a box"
+        yield f"  estimated: {absent} of the phrases are absent, {there} of the decoys are there"
+    figures = in_force["figures"]
+    yield (
+        f"active threshold: {in_force['threshold']:g} ({printable(in_force['source'])}): "
+        f"number-F1 {percent(figures['exactly_one'])} to {percent(figures['at_least_one'])}"
+    )
+    yield "  numbers say nothing about where a box is"
+    lowest = result["configuration"]["detector"]["floor"] + 0.001 > threshold
+    yield f"  {result['paste']['set']}{' (the lowest possible: detector.floor)' if lowest else ''}"
+
+
 def _make_table(first: str, *others: str) -> Table:
     numbers = (Column(head, justify="right") for head in others)
     return Table(first, *numbers, box=None, pad_edge=False, header_style="bold")

@@ -64,6 +64,14 @@ class Stage:
         """Returns settings that do not affect rows but are recorded with them, as JSON."""
         return {}
 
+    def prepare(self, pairs: Sequence[Pair]) -> Sequence[Pair]:
+        """Returns the pairs as the model sees them, one for each. `takes` is asked about these.
+
+        Called once with all pairs of a chunk, before any failure is bisected: the only place in which the row of a pair
+        may depend on other pairs.
+        """
+        return pairs
+
     def takes(self, pair: Pair) -> bool:
         """Whether the model processes a pair."""
         return not pair.error

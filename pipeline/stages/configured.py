@@ -8,6 +8,7 @@ from pipeline.configuration import Configuration
 from pipeline.faults import CallError, RunFault
 from pipeline.stages.base import Stage
 from pipeline.stages.boxes import Boxes
+from pipeline.stages.decoys import Decoys
 from pipeline.stages.given_boxes import GivenBoxes
 from pipeline.stages.hashes import Hashes
 from pipeline.stages.phrases import Phrases
@@ -18,7 +19,7 @@ from transforms.plugins import check_made, find_factory, identify_factory
 from transforms.records import FailureStage
 from transforms.wording import type_of
 
-_RESERVED = {layout.DETECTIONS, layout.HASHES, layout.SHARDS, layout.VIEW}
+_RESERVED = {layout.DETECTIONS, layout.DECOYS, layout.HASHES, layout.SHARDS, layout.VIEW}
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
@@ -30,10 +31,12 @@ def configured_stages(configuration: Configuration, search_path: Sequence[str] =
       CallError: a custom stage cannot be loaded or is invalid.
     """
     given, limits = configuration.source.annotations, configuration.source.image_limits
+    of_detector = (configuration.detector, limits, tuple(search_path), given, configuration.phrases.ask)
     stages: list[Stage] = [
         Phrases(configuration.phrases, given),
         *([GivenBoxes(given, limits)] if given.boxes else []),
-        Boxes(configuration.detector, limits, tuple(search_path), given, configuration.phrases.ask),
+        Boxes(*of_detector),
+        *([Decoys(configuration.decoys, *of_detector)] if configuration.decoys.number else []),
     ]
     for name in configuration.stages.factories:
         stage = load_stage(name, configuration, tuple(search_path))

@@ -125,14 +125,15 @@ class StageRunner:
     ) -> tuple[list[Any], Model | None]:
         """The rows, and the model if there is a pair that it takes."""
         rows = [self.stage.row(pair) for pair in pairs]
-        taken = [number for number, pair in enumerate(pairs) if self._takes(pair)]
+        asked = self.stage.prepare(pairs)
+        taken = [number for number, _ in enumerate(pairs) if self._takes(asked[number])]
         if not taken:
             return self.stage.complete(pairs, rows), None
         model = self._open(crashes, crashed)
         if hasattr(model, "progress"):
             model.progress = progress
         found = run_with_bisection(
-            [pairs[number] for number in taken],
+            [asked[number] for number in taken],
             lambda some: self._checked(some, model.process(some)),
             model.probe,
             self.stage.name,

@@ -189,6 +189,11 @@ def singular(noun: str) -> str:
     return before + hyphen + _singular(noun)
 
 
+def is_singular(noun: str) -> bool:
+    """Whether an English noun in lower case is in the singular for certain: not "sheep", which may be a plural."""
+    return singular(noun) == noun and noun.rpartition("-")[2] not in _lists().same_plural
+
+
 def _singular(noun: str) -> str:
     lists = _lists()
     noun = _POSSESSIVE.sub("", noun)

@@ -1,0 +1,53 @@
+"""How many things the phrases of a caption name, by its own words."""
+
+from dataclasses import dataclass
+
+from transforms.decoys.same_things import is_everywhere
+from transforms.phrases.class_names import class_name, is_singular
+from transforms.records import Claim, ClaimKind, Pair, Phrase
+
+
+@dataclass(frozen=True)
+class Stated:
+    """The number of things that a phrase names. exact: whether words state it; else it is 1, a singular."""
+
+    number: int
+    exact: bool
+
+
+def stated_numbers(pair: Pair) -> dict[int, Stated]:
+    """The stated numbers by number of the phrase, for phrases that have one.
+
+    "Two dogs" and "both dogs" state an exact number. A noun in the singular states 1: "a dog", "the dog". A plural
+    without a number ("dogs", "several dogs", "a group of dogs") states none. Left out are phrases whose noun has no
+    instances, or is everywhere ("the sky", "a street"), as it is for decoys; what a caption says is not there; and a
+    noun whose singular and plural are alike, without an article ("the sheep").
+    """
+    counts: dict[tuple[int, int], Claim] = {}
+    for claim in pair.claims:
+        if claim.kind is ClaimKind.COUNT:
+            counts.setdefault((claim.subject_start, claim.subject_end), claim)
+    stated = {}
+    for number, phrase in enumerate(pair.phrases):
+        found = _stated(pair, phrase, counts.get((phrase.start, phrase.end)))
+        if found and not _is_everywhere(pair, phrase):
+            stated[number] = found
+    return stated
+
+
+def _stated(pair: Pair, phrase: Phrase, count: Claim | None) -> Stated | None:
+    if count is None:
+        return Stated(1, False) if is_singular(_head(pair, phrase)) else None
+    if count.negated or count.number < 1:
+        return None
+    if count.predicate == "exactly":
+        return Stated(count.number, True)
+    return Stated(1, False) if count.predicate == "at_least" and count.number == 1 else None
+
+
+def _is_everywhere(pair: Pair, phrase: Phrase) -> bool:
+    return is_everywhere(class_name(pair.caption, phrase.start, (phrase.head_start, phrase.head_end)))
+
+
+def _head(pair: Pair, phrase: Phrase) -> str:
+    return pair.caption[phrase.head_start : phrase.head_end].lower()

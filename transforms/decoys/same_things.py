@@ -1,0 +1,58 @@
+"""Words that may name one thing, and things that are seen together: the lists of `same_things.yaml`."""
+
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+
+@cache
+def read_lists() -> dict[str, Any]:
+    """The content of `same_things.yaml`: its version and its lists."""
+    text = resources.files("transforms.decoys").joinpath("same_things.yaml").read_text("utf-8")
+    lists: dict[str, Any] = yaml.safe_load(text)
+    return lists
+
+
+@cache
+def is_everywhere(name: str) -> bool:
+    """Whether most images have such a thing. name: in lower case and in the singular."""
+    return name in _everywhere()
+
+
+@cache
+def related(name: str) -> frozenset[str]:
+    """The names whose thing may be in every image that has a thing of this name, and the name itself. It is mutual.
+
+    name: in lower case and in the singular; may have several words.
+    """
+    found = set(_same(name))
+    for whole, parts in (*_entries("kinds"), *_entries("parts")):
+        if name in whole:
+            found |= parts
+        if name in parts:
+            found |= whole
+    return frozenset(found)
+
+
+@cache
+def _same(name: str) -> frozenset[str]:
+    return frozenset((name,)).union(*(group for group in _groups() if name in group))
+
+
+@cache
+def _groups() -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(words) for words in read_lists()["same"])
+
+
+@cache
+def _entries(key: str) -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
+    """Each entry of a table: all words for the whole or the kind, and all words for its parts or members."""
+    table = read_lists()[key]
+    return tuple((_same(whole), frozenset().union(*map(_same, parts))) for whole, parts in table.items())
+
+
+@cache
+def _everywhere() -> frozenset[str]:
+    return frozenset(read_lists()["everywhere"])
