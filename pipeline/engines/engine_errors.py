@@ -5,7 +5,7 @@ An engine reports the last cause of a chain of Java exceptions: no host, no comm
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import grpc
@@ -13,7 +13,7 @@ import grpc
 from pipeline.engines.flink_rest import NoAnswer, ask, cancel_flink_job, newest_failure
 from pipeline.engines.remote import RemoteEngine
 from pipeline.engines.worker_environment import WORKER
-from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
+from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line, printable
 
 _AGAIN = "run the same command to resume"
 _LOOK_SECONDS = 5.0
@@ -52,7 +52,7 @@ def explain(error: Exception, engine: RemoteEngine) -> RunFault | None:
         return _no_command(text, where, engine)
     if died := _DIED.search(text):
         cure = f"run it there by hand, or look into the log of its TaskManager or executor; then {_AGAIN}"
-        return EnvironmentFault(f"the worker command {engine.command} ended with status {died[1]} {where}; {cure}")
+        return EnvironmentFault(f"{_ended(died[1], where, engine)}; {cure}")
     if _NO_SLOTS.search(text):
         wanted = f" {engine.slots}" if engine.slots else ""
         cure = f"start more TaskManagers or give a lower --parallelism, then {_AGAIN}"
@@ -69,13 +69,14 @@ def explain(error: Exception, engine: RemoteEngine) -> RunFault | None:
 
 
 @contextmanager
-def no_vain_restarts(engine: RemoteEngine | None) -> Iterator[list[RunFault]]:
+def no_vain_restarts(engine: RemoteEngine | None, tell: Callable[[str], None]) -> Iterator[list[RunFault]]:
     """While the block runs, cancels a Flink job whose worker command cannot be started, or that a worker refuses.
-    Yields the fault, if it comes.
+    Yields the fault, if it comes. Tells, once for each host, that a worker command has ended: it may not again.
 
     Flink would restart the job as often as it may, and say so only then.
     """
     found: list[RunFault] = []
+    told: set[str] = set()
     ended = threading.Event()
 
     def watch(engine: RemoteEngine) -> None:
@@ -87,6 +88,11 @@ def no_vain_restarts(engine: RemoteEngine | None) -> Iterator[list[RunFault]]:
                 found.append(EnvironmentFault(refused[1]) if refused else no_command)
                 with suppress(OSError):
                     cancel_flink_job(engine.rest_address, engine.job_name)
+            elif died := None if _OF_A_STEP.search(trace) else _DIED.search(trace):
+                line = _ended(died[1], _place(host, engine), engine)
+                if line not in told:
+                    told.add(line)
+                    tell(printable(f"{line}; Flink starts it again"))
 
     if engine and engine.rest_address:
         threading.Thread(target=watch, args=(engine,), daemon=True, name="flink-failures").start()
@@ -98,6 +104,10 @@ def no_vain_restarts(engine: RemoteEngine | None) -> Iterator[list[RunFault]]:
 
 def _place(host: str, engine: RemoteEngine) -> str:
     return f"on {host}" if host else f"on a worker's machine of {engine.place}"
+
+
+def _ended(status: str, where: str, engine: RemoteEngine) -> str:
+    return f"the worker command {engine.command} ended with status {status} {where}"
 
 
 def _server_ended(error: grpc.RpcError, server: str, engine: RemoteEngine) -> RunFault:

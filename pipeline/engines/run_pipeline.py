@@ -37,7 +37,8 @@ def run(
     pipeline = _pipeline(beam_options)
     lasting: list[RunFault] = []
     try:
-        with adapted_beam.patched(), adapted_beam.gc_frozen(), engine_errors.no_vain_restarts(engine) as lasting:
+        restarts = engine_errors.no_vain_restarts(engine, claim.tell if claim else lambda _: None)
+        with adapted_beam.patched(), adapted_beam.gc_frozen(), restarts as lasting:
             build(pipeline)
             if is_in_processes(beam_options):
                 local_workers.run_watched(lambda: _finish(pipeline))

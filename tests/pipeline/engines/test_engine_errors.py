@@ -84,7 +84,7 @@ def test_a_job_that_no_worker_can_do_is_not_restarted_in_vain(monkeypatch, failu
     monkeypatch.setattr(engine_errors, "_LOOK_SECONDS", 0.01)
     with flink_server(jobs={"a": ("gritmill-1f", "RESTARTING")}) as cluster:
         there = flink(cluster.address)
-        with engine_errors.no_vain_restarts(there) as found:
+        with engine_errors.no_vain_restarts(there, print) as found:
             while not any("exceptions" in request for request in cluster.asked):
                 time.sleep(0.01)
             assert found == []
@@ -92,6 +92,20 @@ def test_a_job_that_no_worker_can_do_is_not_restarted_in_vain(monkeypatch, failu
             while cluster.jobs["a"][1] != "CANCELED":
                 time.sleep(0.01)
         assert str(found[0]).startswith(line)
+
+
+def test_a_worker_command_that_ends_is_told_once_while_flink_starts_it_again(monkeypatch):
+    monkeypatch.setattr(engine_errors, "_LOOK_SECONDS", 0.01)
+    told = []
+    trace = "java.lang.IllegalStateException: Process died with exit code 1"
+    with flink_server(jobs={"a": ("gritmill-1f", "RESTARTING")}) as cluster:
+        cluster.failures = {"a": {"endpoint": "host7:4711", "stacktrace": trace}}
+        with engine_errors.no_vain_restarts(flink(cluster.address), told.append) as found:
+            while sum("exceptions" in request for request in cluster.asked) < 3:  # two looks have ended
+                time.sleep(0.01)
+        assert found == []
+        assert cluster.jobs["a"][1] == "RESTARTING"
+    assert told == ["the worker command /opt/gritmill-worker ended with status 1 on host7; Flink starts it again"]
 
 
 def test_a_failure_inside_the_job_server_names_the_option_for_a_cluster():
@@ -211,7 +225,7 @@ def test_a_fault_of_a_step_that_sounds_like_a_missing_command_does_not_cancel_th
     trace = f"java.lang.RuntimeException: pipeline.faults.EnvironmentFault: s3://b: {MISSING}"
     with flink_server(jobs={"a": ("gritmill-1f", "RESTARTING")}) as cluster:
         cluster.failures = {"a": {"endpoint": "host7:4711", "stacktrace": trace}}
-        with engine_errors.no_vain_restarts(flink(cluster.address)) as found:
+        with engine_errors.no_vain_restarts(flink(cluster.address), print) as found:
             while sum("exceptions" in request for request in cluster.asked) < 2:  # one look has ended
                 time.sleep(0.01)
         assert (found, cluster.jobs["a"][1]) == ([], "RESTARTING")
