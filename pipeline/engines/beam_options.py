@@ -148,8 +148,10 @@ def local_worker_count(beam_options: PipelineOptions) -> int:
 def _refuse_engine_options(arguments: Sequence[str]) -> None:
     """Refuses what the local engine would ignore: a call without `--runner` that means an engine on other machines."""
     given = [flag for flag in (word.partition("=")[0] for word in arguments) if flag not in _ALSO_LOCAL]
-    for options, runner in _RUNNERS.items():
-        flags = _Parser.of(options).flags()
+    readers = [(runner, _Parser.of(options).flags()) for options, runner in _RUNNERS.items()]
+    readers.append(("FlinkRunner", [f"--{name}" for name in _OF_FLINK_SERVER.split()]))
+    readers.append(("SparkRunner", [f"--{name}" for name in _OF_SPARK_SERVER.split()]))
+    for runner, flags in readers:
         if found := next((flag for flag in given if flag in flags), ""):
             raise CallError(f"{found}: the local engine does not read it; give --runner={runner}, or leave it out")
 

@@ -14,7 +14,7 @@ from pipeline.engines.claim import Tell
 from pipeline.engines.flink_rest import NoAnswer, ask, cancel_flink_job, newest_failure
 from pipeline.engines.remote import RemoteEngine
 from pipeline.engines.worker_environment import WORKER
-from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
+from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line, printable
 
 _AGAIN = "run the same command to resume"
 _LOOK_SECONDS = 5.0
@@ -53,7 +53,7 @@ def explain(error: Exception, engine: RemoteEngine) -> RunFault | None:
         return _no_command(text, where, engine)
     if died := _DIED.search(text):
         cure = f"run it there by hand, or look into the log of its TaskManager or executor; then {_AGAIN}"
-        return EnvironmentFault(f"the worker command {engine.command} ended with status {died[1]} {where}; {cure}")
+        return EnvironmentFault(f"{_ended(died[1], where, engine)}; {cure}")
     if _NO_SLOTS.search(text):
         wanted = f" {engine.slots}" if engine.slots else ""
         cure = f"start more TaskManagers or give a lower --parallelism, then {_AGAIN}"
@@ -91,7 +91,10 @@ def no_vain_restarts(engine: RemoteEngine | None, tell: Tell) -> Iterator[list[R
                     cancel_flink_job(engine.rest_address, engine.job_name)
             elif when > told:
                 told = when
-                tell(f"a task failed {_place(host, engine)}, and Flink restarts the job; finished ranges are kept")
+                died = None if _OF_A_STEP.search(trace) else _DIED.search(trace)
+                place = _place(host, engine)
+                what = _ended(died[1], place, engine) if died else f"a task failed {place}"
+                tell(printable(f"{what}; Flink restarts the job, and finished ranges are kept"))
 
     if engine and engine.rest_address:
         threading.Thread(target=watch, args=(engine,), daemon=True, name="flink-failures").start()
@@ -103,6 +106,10 @@ def no_vain_restarts(engine: RemoteEngine | None, tell: Tell) -> Iterator[list[R
 
 def _place(host: str, engine: RemoteEngine) -> str:
     return f"on {host}" if host else f"on a worker's machine of {engine.place}"
+
+
+def _ended(status: str, where: str, engine: RemoteEngine) -> str:
+    return f"the worker command {engine.command} ended with status {status} {where}"
 
 
 def _server_ended(error: grpc.RpcError, server: str, engine: RemoteEngine) -> RunFault:

@@ -38,7 +38,8 @@ def run(
     lasting: list[RunFault] = []
     tell = claim.tell if claim else _say_nothing
     try:
-        with adapted_beam.patched(), adapted_beam.gc_frozen(), engine_errors.no_vain_restarts(engine, tell) as lasting:
+        restarts = engine_errors.no_vain_restarts(engine, tell)
+        with adapted_beam.patched(), adapted_beam.gc_frozen(), restarts as lasting:
             build(pipeline)
             if is_in_processes(beam_options):
                 local_workers.run_watched(lambda: _finish(pipeline))

@@ -125,7 +125,7 @@ def test_a_fresh_demo_that_was_interrupted_goes_on_or_starts_over(tmp_path, monk
     ("words", "status", "line"),
     [
         (["file"], 2, "file: a file, not a folder"),
-        (["file/below"], 3, "file/below"),
+        (["file/below"], 2, "file/below"),
         (["one", "two"], 2, "unexpected extra argument(s) (two)"),
         (["--limit", "0"], 2, "--limit"),
         (["--bogus"], 2, "No such option: --bogus; Beam options go after --"),

@@ -65,6 +65,8 @@ def test_options_of_a_job_server_are_known_before_it_is_started() -> None:
     [
         ("--flink_master=flink:8081", "FlinkRunner"),
         ("--parallelism=2", "FlinkRunner"),
+        ("--number_of_execution_retries=2", "FlinkRunner"),
+        ("--storage_level=MEMORY_ONLY", "SparkRunner"),
         ("--spark_master_url=spark://spark:7077", "SparkRunner"),
         ("--dataflow_endpoint=https://dataflow", "DataflowRunner"),
         ("--num_workers=8", "DataflowRunner"),
