@@ -28,8 +28,7 @@ from pipeline.tables.detections import open_detections
 from transforms import images
 from transforms.grit_record import compose, index_schema
 from transforms.records import Fault
-from transforms.selection.judge import Kept, Policy, judge_selected
-from transforms.selection.select_boxes import in_record_order
+from transforms.selection.judge import Kept, Policy
 from transforms.text import dialects
 
 _BATCH = 256
@@ -82,14 +81,13 @@ class ShardWriter:
     def _kept(self, piece: Piece) -> Iterator[Kept]:
         table = open_detections(self.detections).read(piece.chunk, piece.digest)
         selected = SelectedRows.from_table(table, self.policy.selection, self.policy.threshold, self.policy.given)
-        excluded = set(piece.duplicates)
-        outcomes = (
-            (row, judge_selected(pair, in_record_order(found), self.policy.text))
-            for row, (pair, found) in enumerate(selected.pairs())
-            if row not in excluded
-        )
-        kept = ((row, outcome) for row, outcome in outcomes if isinstance(outcome, Kept))
-        yield from selected.with_verdicts(islice(kept, piece.first, piece.last), self.policy)
+        outcomes = (outcome for _, _, outcome in selected.outcomes(self.policy, piece.duplicates))
+        every = ((row, outcome) for row, outcome in enumerate(outcomes) if isinstance(outcome, Kept))
+        kept = islice(every, piece.first, piece.last)
+        if self.policy.rejects_claims:  # they have their verdicts
+            yield from (outcome for _, outcome in kept)
+        else:
+            yield from selected.with_verdicts(kept, self.policy)
 
 
 @dataclass
