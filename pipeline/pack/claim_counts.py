@@ -84,11 +84,8 @@ def claims_line(counts: Iterable[ClaimCount]) -> str:
     if not total.total():
         return ""
     kinds = ", ".join(counted(by_kind[kind], kind) for kind in ClaimKind if by_kind[kind])
-    return (
-        f"{counted(total.total(), 'claim')} checked: {total[Verdict.SUPPORTED]:,} supported, "
-        f"{total[Verdict.CONTRADICTED]:,} contradicted{f' ({kinds})' if kinds else ''}, "
-        f"{total[Verdict.UNDECIDED]:,} undecided"
-    )
+    contradicted = f"{total[Verdict.CONTRADICTED]:,} contradicted{f' ({kinds})' if kinds else ''}"
+    return f"{counted(total.total(), 'claim')} checked, {contradicted}, {total[Verdict.UNDECIDED]:,} undecided"
 
 
 def rejected_line(rejected: Mapping[str, int], written: int) -> str:

@@ -86,7 +86,7 @@ def test_many_rejected_pairs_are_worth_a_warning_on_the_screen_and_on_the_page(f
     assert status == 0
     warning = "contradicted claims reject 8 of 20 pairs that would be written otherwise (40%)"
     assert f"warning: {warning}" in said
-    assert "claims checked: " in said
+    assert "claims checked, 4 contradicted (4 counts), " in said
     page = " ".join((tmp_path / "out/report.html").read_text().split())
     assert f"Warning: {warning}" in page
     assert "<h2>Claims</h2>" in page

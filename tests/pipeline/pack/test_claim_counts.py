@@ -53,8 +53,8 @@ def test_claims_are_counted_by_kind_predicate_number_and_verdict():
         ClaimCount("relation", "on", 0, 0, 0, 1),
     )
     assert [(one.stated, one.total) for one in counts] == [("2", 2), ("3", 1), ("more than 20", 2), ("", 2), ("", 1)]
-    assert claims_line(counts) == "8 claims checked: 3 supported, 2 contradicted (1 count, 1 rank), 3 undecided"
-    assert claims_line(counts[1:2]) == "1 claim checked: 1 supported, 0 contradicted, 0 undecided"
+    assert claims_line(counts) == "8 claims checked, 2 contradicted (1 count, 1 rank), 3 undecided"
+    assert claims_line(counts[1:2]) == "1 claim checked, 0 contradicted, 0 undecided"
     assert claims_line(()) == ""
 
 
