@@ -122,12 +122,14 @@ def _show_quality(console: "Console", measured: "Quality") -> None:
 
     from gritmill.evaluation.metrics import MIN_IOU
 
+    contradicted = f"{measured.contradicted_right} of {measured.contradicted}"
     rows = (
         (measured.extracted, measured.phrases, "annotated phrases were extracted (same head noun)"),
         (measured.located, measured.extracted, "of these have a correct box"),
         (measured.fully_located, measured.plural, "phrases for several objects have a correct box for each"),
         (measured.boxes_right, measured.boxes, "boxes are correct"),
         (measured.absent_boxed, measured.absent, "phrases for objects that are not in the image have a box"),
+        (measured.claims_right, measured.claims, f"claims have the true boxes' verdict (contradicted: {contradicted})"),
     )
     table = Table(Column(justify="right"), Column(justify="right"), "", show_header=False, box=None, pad_edge=False)
     for part, total, label in rows:

@@ -22,8 +22,9 @@ decoys/             phrases of other captions, which should find nothing in an i
 
 `pack` selects the boxes of all pairs of a chunk at once, on arrays: `pipeline.pack.select_rows` calls
 `selection.select_boxes.select_many`. Then `selection.judge.judge_selected` decides the outcome of each pair; it rejects
-a pair whose text a configured dialect cannot write. `select` and `judge` do the same for a single pair; the viewer, the
-report and the evaluation use them.
+a pair whose text a configured dialect cannot write. If the settings say so, `judge_claims` then rejects a pair whose
+claims its boxes contradict. `select` and `judge` do the same for a single pair; the viewer, the report and the
+evaluation use them.
 
 A module imports only modules that are listed above it. This package imports neither Beam nor `pipeline`, and does not
 handle plans or run folders.

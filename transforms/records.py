@@ -53,6 +53,10 @@ class Reason(StrEnum):
     NO_PHRASE = "no_phrase"
     NO_BOX = "no_box"
 
+    CONTRADICTED_RELATION = "contradicted_relation"
+    CONTRADICTED_RANK = "contradicted_rank"
+    CONTRADICTED_COUNT = "contradicted_count"
+
     NOT_DOWNLOADED = "not_downloaded"
 
     MIN_SIDE = "min_side"

@@ -247,6 +247,9 @@ class DecoySettings(Section):
     )
 
 
+ClaimRule = Literal["keep", "drop_contradicted"]
+
+
 class SelectionSettings(Section):
     """`selection`: which candidates become boxes of the data set. Sides and areas are fractions of the image's."""
 
@@ -264,6 +267,13 @@ class SelectionSettings(Section):
     )
     groups: Annotated[Literal["keep", "drop"], LegacyValue("keep")] = Field(
         "keep", description="drop: without boxes that cover two or more smaller boxes of their phrase by 80 %."
+    )
+    claims: Annotated[ClaimRule, LegacyValue("keep")] = Field(
+        "keep",
+        description="drop_contradicted: without pairs whose boxes contradict a relation or a rank of the caption.",
+    )
+    count_claims: Annotated[ClaimRule, LegacyValue("keep")] = Field(
+        "keep", description="drop_contradicted: without pairs whose boxes contradict a count of the caption."
     )
 
     @model_validator(mode="after")

@@ -16,6 +16,8 @@ from gritmill.evaluation.metrics import match_boxes
 from gritmill.reading import read
 from pipeline.pack.driver import find_detections
 from pipeline.tables.detections import read_all
+from transforms.claims.check_claims import check_claims, spans_of
+from transforms.claims.verdicts import PhraseBoxes, Span, Verdict
 from transforms.grit_record import uid
 from transforms.records import Box, Pair
 
@@ -28,6 +30,8 @@ class Quality:
     correct box. plural: extracted phrases that name several things. fully_located: plural phrases with a correct box
     for each thing. absent: phrases of captions that name nothing in the image. absent_boxed: absent phrases with a box.
     boxes: written boxes. boxes_right: written boxes on a thing that their phrase names.
+    claims: claims of written pairs about phrases whose true boxes are known. claims_right: those with the verdict that
+    the true boxes give. contradicted: those that are contradicted. contradicted_right: by the true boxes, too.
     """
 
     phrases: int = 0
@@ -39,6 +43,10 @@ class Quality:
     absent_boxed: int = 0
     boxes: int = 0
     boxes_right: int = 0
+    claims: int = 0
+    claims_right: int = 0
+    contradicted: int = 0
+    contradicted_right: int = 0
 
 
 def run_quality(output: str | PathLike[str]) -> Quality:
@@ -58,7 +66,9 @@ def measure_quality(pairs: Iterable[tuple[Pair, Mapping[str, Any] | None]]) -> Q
     for pair, record in pairs:
         meta = json.loads(pair.meta)
         if "truth" in meta:
-            total.update(_count_pair(pair, _written_boxes(pair, record), meta["truth"], meta.get("absent", ())))
+            truth, absent = meta["truth"], meta.get("absent", ())
+            total.update(_count_pair(pair, _written_boxes(pair, record), truth, absent))
+            total.update(_count_claims(pair, record, truth, absent))
     return Quality(**total)
 
 
@@ -100,6 +110,40 @@ def _count_pair(pair: Pair, boxes: Sequence[Box], truth: Sequence[Any], absent: 
     for start, end in absent_spans(pair.caption, truth, absent):
         counts.update(absent=1, absent_boxed=any(start <= head < end for head in boxed))
     return counts
+
+
+def _count_claims(
+    pair: Pair, record: Mapping[str, Any] | None, truth: Sequence[Any], absent: Sequence[str]
+) -> Counter[str]:
+    counts = Counter[str]()
+    written = record.get("claims", ()) if record else ()
+    if not written:
+        return counts
+    boxes = _true_boxes(pair, truth, absent)
+    for claim, one, true in zip(
+        pair.claims, written, check_claims(pair.claims, boxes, pair.width, pair.height), strict=True
+    ):
+        if all(span in boxes for span in spans_of(claim)):
+            same, contradicted = one["verdict"] == true.verdict, one["verdict"] == Verdict.CONTRADICTED
+            counts.update(claims=1, claims_right=same, contradicted=contradicted)
+            counts.update(contradicted_right=same and contradicted)
+    return counts
+
+
+def _true_boxes(pair: Pair, truth: Sequence[Any], absent: Sequence[str]) -> dict[Span, PhraseBoxes]:
+    """The true boxes of each phrase of the pair for which they are known. An absent phrase has none."""
+    boxes: dict[Span, PhraseBoxes] = {}
+    for start, end in absent_spans(pair.caption, truth, absent):
+        for phrase in pair.phrases:
+            if start <= phrase.head_start < end:
+                boxes[phrase.start, phrase.end] = PhraseBoxes((), 0)
+    for true in truth:
+        if (number := find_phrase(pair, true)) is not None:
+            phrase = pair.phrases[number]
+            things = tuple((x1, y1, x2, y2) for x1, y1, x2, y2 in true["boxes"])
+            head = pair.caption[phrase.head_start : phrase.head_end]
+            boxes[phrase.start, phrase.end] = PhraseBoxes(things, len(things), head=head)
+    return boxes
 
 
 def absent_spans(caption: str, truth: Sequence[Any], absent: Sequence[str]) -> Iterator[tuple[int, int]]:

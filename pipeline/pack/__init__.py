@@ -4,6 +4,7 @@ driver, options, graph     checks the call; options of a call; the Beam graph
 select_rows, count         selects the boxes of a chunk; counts the kept pairs of each range
 duplicates                 pairs that repeat an earlier pair
 ledger, statistics         the outcome of every pair; histograms and the effect of other thresholds
+claim_counts               the claims of written pairs, by verdict
 shard_stats                the stats file of a finished shard
 progress                   the finished shards of a run
 plan_shards                numbers of kept pairs per chunk -> the pairs of each shard

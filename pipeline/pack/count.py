@@ -16,8 +16,8 @@ from pipeline.tables.table import Table
 from transforms.annotations.annotate import left_out
 from transforms.filters import explain, unknown_columns
 from transforms.records import Fault, Grounding, Pair, Reason
-from transforms.selection.judge import Kept, Policy, Rejected, judge_selected
-from transforms.selection.select_boxes import in_record_order
+from transforms.selection.contradictions import rejecting_claims
+from transforms.selection.judge import Kept, Policy, Rejected
 from transforms.selection.threshold_sweep import sweep
 from transforms.text import dialects
 
@@ -100,19 +100,16 @@ def judge_rows(
     never_rejected = np.zeros(len(selected.table), bool)
     excluded = frozenset(duplicates)
     needed = selected.subset(selected.is_best | (selected.score >= policy.threshold))
-    for row, (pair, groundings) in enumerate(needed.pairs()):
-        if row in excluded:
-            yield pair, Rejected(Reason.DUPLICATE)
-            continue
-        kept = in_record_order(grounding for grounding in groundings if grounding.box.score >= policy.threshold)
-        outcome = judge_selected(pair, kept, policy.text)
+    for row, (pair, groundings, outcome) in enumerate(needed.outcomes(policy, excluded)):
         yield pair, outcome
-        if groundings and not isinstance(outcome, Fault):
+        if groundings and not isinstance(outcome, Fault) and row not in excluded:
             statistics.add(pair, groundings[0].box.score, outcome, policy.threshold, (*chunk_position, row))
             never_rejected[row] = _is_never_rejected(pair, groundings, outcome, policy, statistics.thresholds)
             if not never_rejected[row]:
                 all_groundings = selected.subset(selected.row == row).groundings(pair)
-                statistics.add_sweep(sweep(pair, all_groundings, policy, statistics.thresholds))
+                candidates = selected.candidates.of_pair(row) if policy.rejects_claims else None
+                steps = sweep(pair, all_groundings, policy, statistics.thresholds, candidates=candidates)
+                statistics.add_sweep(steps)
     statistics.add_levels(selected.subset(never_rejected[selected.row]))
 
 
@@ -121,7 +118,7 @@ def _is_never_rejected(
 ) -> bool:
     """groundings: at least the best one of every phrase, as `judge_rows` selects them."""
     written_phrases = len({grounding.phrase for grounding in outcome.groundings}) if isinstance(outcome, Kept) else 0
-    if len(set(pair.phrases)) < len(pair.phrases):
+    if len(set(pair.phrases)) < len(pair.phrases) or rejecting_claims(pair.claims, policy.selection):
         return False
     if written_phrases and all(map(dialects.by_caption, policy.text.dialect)):
         return True

@@ -16,6 +16,8 @@ from pipeline.configuration import Configuration, belongs_to_pack
 from pipeline.faults import CallError, EnvironmentFault, RunFault
 from pipeline.files.lock import user_of
 from pipeline.files.typed import OpenModel, find_typed, first_fault, publish_typed
+from pipeline.pack import claim_counts
+from pipeline.pack.claim_counts import ClaimCount
 from pipeline.pack.ledger import Examples, Ledger, RangeCount, unknown_columns
 from pipeline.pack.shard_stats import ShardStats, remove_shards
 from pipeline.plan.plan import Plan
@@ -24,7 +26,7 @@ from transforms.selection.judge import Policy
 
 FORMAT = 1
 
-ABSENT_IF_EMPTY = ("unknown_columns", "left_out", "left_out_examples")
+ABSENT_IF_EMPTY = ("claims", "unknown_columns", "left_out", "left_out_examples")
 """Keys that manifests and reports have only if there is something to tell."""
 
 _PACKAGES = ("gritmill", "apache-beam", "spacy", "transformers", "torch", "pillow", "pyarrow")
@@ -65,8 +67,8 @@ class Fingerprints(OpenModel):
 class Manifest(OpenModel):
     """The content of `manifest.json`.
 
-    unknown_columns, left_out, left_out_examples: see `ledger`. configuration: as written, possibly by another release.
-    limit: the value of `--limit`. models: identities by configuration section.
+    unknown_columns, left_out, left_out_examples: see `ledger`. claims: of all written pairs. limit: the value of
+    `--limit`. models: identities by configuration section. configuration: as written, possibly by another release.
     """
 
     REMEDY: ClassVar[str] = "run gritmill pack --fresh with the settings of this run, which run.log has"
@@ -80,6 +82,7 @@ class Manifest(OpenModel):
     unknown_columns: Examples = Field(default_factory=dict)
     left_out: dict[str, int] = Field(default_factory=dict)
     left_out_examples: Examples = Field(default_factory=dict)
+    claims: tuple[ClaimCount, ...] = ()
     partial: bool
     limit: int | None
     threshold: Threshold
@@ -153,6 +156,7 @@ def write_manifest(
             "unknown_columns": unknown_columns(ranges),
             "left_out": dict(sorted(sum((Counter(c.left_out) for c in ranges), Counter[str]()).items())),
             "left_out_examples": _first_examples([c.left_out_examples for c in ranges]),
+            "claims": claim_counts.add_up(s.claims for s in shards),
             "versions": versions(),
         }
     )

@@ -13,6 +13,8 @@ from pipeline import files, layout
 from pipeline.faults import EnvironmentFault, printable
 from pipeline.files.typed import as_json, publish_typed, read_many, read_typed
 from pipeline.fingerprint import json_digest
+from pipeline.pack import claim_counts
+from pipeline.pack.claim_counts import ClaimCount
 from pipeline.pack.ledger import Examples, Ledger
 from pipeline.pack.manifest import ABSENT_IF_EMPTY, Manifest, RecordedFault, read_manifest
 from pipeline.pack.statistics import Histograms, read_statistics
@@ -97,6 +99,17 @@ class Report:
     left_out: Mapping[str, int] = field(default_factory=dict)
     left_out_examples: Examples = field(default_factory=dict)
     repeated_bytes: int = 0
+    claims: tuple[ClaimCount, ...] = ()
+
+    @property
+    def claims_line(self) -> str:
+        """What the report says about the claims of written pairs; empty if there are none."""
+        return claim_counts.claims_line(self.claims)
+
+    @property
+    def claims_warning(self) -> str:
+        """A warning if contradicted claims reject many pairs; otherwise empty."""
+        return claim_counts.rejected_line(self.ledger.rejected, self.ledger.written)
 
     @property
     def repeated_line(self) -> str:
@@ -133,6 +146,7 @@ def write_report(output: str, folder: str, manifest: Manifest) -> Report:
         unknown_columns=manifest.unknown_columns,
         left_out=manifest.left_out,
         left_out_examples=manifest.left_out_examples,
+        claims=manifest.claims,
     )
     publish_typed(files.join(output, layout.REPORT), report)
     return report
@@ -215,6 +229,10 @@ def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:
         yield f"column {column}: {text}"
     for what, number in report.left_out.items():
         yield f"left out: {what}: {number:,}, for example of {report.left_out_examples[what]}"
+    if report.claims_line:
+        yield report.claims_line
+    if report.claims_warning:
+        yield f"warning: {report.claims_warning}"
     yield from _remedies(report, output)
     for fault in report.source_faults:
         yield f"source fault: {fault.source}: {fault.fault}"

@@ -1,6 +1,6 @@
 """Selects the boxes of a chunk on arrays, so that Python objects are created only for kept boxes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -10,12 +10,15 @@ import pyarrow as pa
 from pipeline.tables.pair_rows import build_records, from_table, list_column
 from transforms.annotations.annotate import has_given_boxes
 from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
-from transforms.records import Box, Grounding, Pair
+from transforms.records import Box, Fault, Grounding, Pair, Reason
 from transforms.selection.ambiguous_phrases import ambiguous_phrases
 from transforms.selection.check_kept import SelectedPair, check_many
-from transforms.selection.judge import Kept, Policy
-from transforms.selection.select_boxes import Candidates, rank_within, select_many
+from transforms.selection.judge import Kept, Policy, Rejected, judge_claims, judge_selected
+from transforms.selection.select_boxes import Candidates, in_record_order, rank_within, select_many
 from transforms.settings import SelectionSettings
+
+Judged = tuple[Pair, tuple[Grounding, ...], Kept | Rejected | Fault]
+"""A pair, its boxes that were selected, and its outcome."""
 
 AMBIGUOUS_LEFT_OUT = "phrases that share their boxes with another one (selection.ambiguous_phrases)"
 
@@ -88,6 +91,29 @@ class SelectedRows:
         with a score of at least `threshold`."""
         if number := sum(score >= threshold for score in self.ambiguous.get(row, ())):
             yield AMBIGUOUS_LEFT_OUT, number
+
+    def outcomes(self, policy: Policy, duplicates: Collection[int] = ()) -> Iterator[Judged]:
+        """Yields the pair, the boxes and the outcome of each row. A kept pair has its verdicts if these decide.
+
+        duplicates: rows that are rejected as duplicates, whatever their boxes.
+        """
+        if not policy.rejects_claims:
+            yield from self._judge_selected(policy, duplicates)
+            return
+        rows = list(self._judge_selected(policy, duplicates))
+        kept = [(row, outcome) for row, (_, _, outcome) in enumerate(rows) if isinstance(outcome, Kept)]
+        checked = dict(zip((row for row, _ in kept), self.with_verdicts(kept, policy), strict=True))
+        for row, (pair, groundings, outcome) in enumerate(rows):
+            yield pair, groundings, judge_claims(checked[row], policy.selection) if row in checked else outcome
+
+    def _judge_selected(self, policy: Policy, duplicates: Collection[int]) -> Iterator[Judged]:
+        excluded = frozenset(duplicates)
+        for row, (pair, groundings) in enumerate(self.pairs()):
+            if row in excluded:
+                yield pair, groundings, Rejected(Reason.DUPLICATE)
+                continue
+            kept = in_record_order(grounding for grounding in groundings if grounding.box.score >= policy.threshold)
+            yield pair, groundings, judge_selected(pair, kept, policy.text)
 
     def with_verdicts(self, kept: Iterable[tuple[int, Kept]], policy: Policy) -> Iterator[Kept]:
         """Yields kept pairs with the verdicts on their claims. kept: the row of each pair, and the pair."""

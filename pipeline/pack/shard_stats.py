@@ -8,6 +8,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 from pipeline import files, layout
 from pipeline.faults import EnvironmentFault
 from pipeline.files.typed import read_typed
+from pipeline.pack.claim_counts import ClaimCount
 from pipeline.pack.ledger import Examples, Failures
 from transforms.read_ahead import map_in_threads
 
@@ -21,7 +22,7 @@ class ShardStats:
 
     count, successes: kept pairs, and how many of them were written; the names are those of img2dataset. bytes, sha256:
     of the tar. repeated_bytes: of images that an earlier sample of the shard has too, because every sample contains its
-    image; a release before 0.2 did not count them.
+    image; a release before 0.2 did not count them. claims: of the written pairs, in order; absent if there are none.
     """
 
     REMEDY: ClassVar[str] = "remove it and run gritmill pack again"
@@ -37,10 +38,13 @@ class ShardStats:
     index_sha256: str
     pack_fingerprint: str
     repeated_bytes: int = 0
+    claims: tuple[ClaimCount, ...] = ()
 
     @model_serializer(mode="wrap")
-    def _without_zero(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in serialize(self).items() if key != "repeated_bytes" or value}
+    def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {
+            key: value for key, value in serialize(self).items() if value or key not in ("repeated_bytes", "claims")
+        }
 
 
 def finished_stats(output: str, shard: int) -> ShardStats | None:

@@ -17,6 +17,7 @@ from pipeline.engines import heartbeat
 from pipeline.faults import EnvironmentFault
 from pipeline.files.publish import publish, publish_bytes
 from pipeline.files.typed import publish_typed
+from pipeline.pack.claim_counts import Verdicts, add_claims, claim_counts
 from pipeline.pack.ledger import Examples, Failures, add_failure, failed_pairs
 from pipeline.pack.plan_shards import Piece, ShardPlan
 from pipeline.pack.select_rows import SelectedRows
@@ -28,8 +29,7 @@ from pipeline.tables.detections import open_detections
 from transforms import images
 from transforms.grit_record import compose, index_schema
 from transforms.records import Fault
-from transforms.selection.judge import Kept, Policy, judge_selected
-from transforms.selection.select_boxes import in_record_order
+from transforms.selection.judge import Kept, Policy
 from transforms.text import dialects
 
 _BATCH = 256
@@ -82,20 +82,19 @@ class ShardWriter:
     def _kept(self, piece: Piece) -> Iterator[Kept]:
         table = open_detections(self.detections).read(piece.chunk, piece.digest)
         selected = SelectedRows.from_table(table, self.policy.selection, self.policy.threshold, self.policy.given)
-        excluded = set(piece.duplicates)
-        outcomes = (
-            (row, judge_selected(pair, in_record_order(found), self.policy.text))
-            for row, (pair, found) in enumerate(selected.pairs())
-            if row not in excluded
-        )
-        kept = ((row, outcome) for row, outcome in outcomes if isinstance(outcome, Kept))
-        yield from selected.with_verdicts(islice(kept, piece.first, piece.last), self.policy)
+        outcomes = (outcome for _, _, outcome in selected.outcomes(self.policy, piece.duplicates))
+        every = ((row, outcome) for row, outcome in enumerate(outcomes) if isinstance(outcome, Kept))
+        kept = islice(every, piece.first, piece.last)
+        if self.policy.rejects_claims:  # they have their verdicts
+            yield from (outcome for _, outcome in kept)
+        else:
+            yield from selected.with_verdicts(kept, self.policy)
 
 
 @dataclass
 class _ShardInProgress:
     """The state of a shard while it is written. claims: whether its records have claims. images: the digests of the
-    images in it."""
+    images in it. verdicts: on the claims of its samples."""
 
     shard: int
     dialects: tuple[str, ...]
@@ -109,6 +108,7 @@ class _ShardInProgress:
     sha256: str = ""
     images: set[str] = field(default_factory=set)
     repeated_bytes: int = 0
+    verdicts: Verdicts = field(default_factory=Verdicts)
 
     def write_tar(self, file: BinaryIO, fetched: Iterable[tuple[int, tuple[Kept, bytes | Fault]]]) -> None:
         """Writes the samples. A pair whose image is not available leaves a gap in the numbering."""
@@ -126,6 +126,8 @@ class _ShardInProgress:
                     self.repeated_bytes += len(image)
                 self.images.add(kept.pair.image.digest)
                 self.boxes += len(kept.groundings)
+                if self.claims:
+                    add_claims(self.verdicts, kept.pair.claims, kept.verdicts)
                 for ending, content in self._members(kept, record, image):
                     target.add(f"{record['key']}.{ending}", content)
         self.size, self.sha256 = target.size, target.sha256
@@ -161,6 +163,7 @@ class _ShardInProgress:
             index_sha256=hashlib.sha256(index).hexdigest(),
             pack_fingerprint=fingerprint,
             repeated_bytes=self.repeated_bytes,
+            claims=claim_counts(self.verdicts),
         )
 
 

@@ -34,12 +34,14 @@ def test_it_shows_one_screen_and_does_nothing_again(call, done, monkeypatch):
         "shards and manifest in demo-output",
         "Quality against",
         "of these have a correct box",
+        " claims checked, ",
+        "claims have the true boxes' verdict",
     ):
         assert said in screen
     assert "<grounding>" in screen
     assert "\x1b" not in screen
     shown = screen.splitlines()
-    assert len(shown) <= 28
+    assert len(shown) <= 30
     assert all(len(line) <= 80 for line in shown if not line.startswith(("<grounding>", "score threshold", "  ")))
     assert sample_pairs.files_of(done, "shards/*", "manifest.json", "detections/**/*") == before
 

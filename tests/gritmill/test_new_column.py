@@ -13,12 +13,12 @@ from tests import sample_pairs
 from tests.gritmill.validation.test_validate import changed_record, faults, reindexed, rewrite
 from transforms import grit_record
 
-CLAIM = pa.struct(
+NOVELTY = pa.struct(
     [("words", pa.list_(pa.int32(), 2)), ("kind", pa.string()), ("share", pa.float32()), ("of", pa.list_(pa.int8()))]
 )
 
 
-def claims(kept):
+def novelty(kept):
     return [{"words": row, "kind": "count", "share": 0.1, "of": None if row[0] else [1, None]} for row in spans(kept)]
 
 
@@ -38,7 +38,7 @@ def old(tmp_path_factory, parser):
 
 @pytest.fixture(scope="module", autouse=True)
 def added(old):
-    column = grit_record.Column("claims", pa.list_(CLAIM), "phrases", "what the caption states", claims, list)
+    column = grit_record.Column("novelty", pa.list_(NOVELTY), "phrases", "what is new", novelty, list)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grit_record, "COLUMNS", (*grit_record.COLUMNS, column))
         yield
@@ -62,16 +62,16 @@ def exported(run, folder):
 
 def test_it_is_in_record_index_and_hf_export(new, tmp_path):
     records = [sample.record for sample in gritmill.read(new)]
-    assert [claim["words"] for claim in records[0]["claims"]] == [row[:2] for row in records[0]["noun_chunks"]]
+    assert [claim["words"] for claim in records[0]["novelty"]] == [row[:2] for row in records[0]["noun_chunks"]]
     assert faults(new) == []
-    index = pq.read_table(new / "shards" / "00000.parquet")["claims"]
+    index = pq.read_table(new / "shards" / "00000.parquet")["novelty"]
     table = exported(new, tmp_path / "hf")
-    assert index.type == table["claims"].type == pa.list_(CLAIM)
-    assert index.to_pylist() == table["claims"].to_pylist()
+    assert index.type == table["novelty"].type == pa.list_(NOVELTY)
+    assert index.to_pylist() == table["novelty"].to_pylist()
     assert [[claim["of"] for claim in row] for row in index.to_pylist()] == [
-        [claim["of"] for claim in record["claims"]] for record in records
+        [claim["of"] for claim in record["novelty"]] for record in records
     ]
-    feature = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]["claims"]["feature"]
+    feature = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]["novelty"]["feature"]
     number = {"dtype": "int32", "_type": "Value"}
     assert feature["words"] == {"feature": number, "length": 2, "_type": "List"}
     assert list(feature) == ["words", "kind", "share", "of"]
@@ -80,9 +80,9 @@ def test_it_is_in_record_index_and_hf_export(new, tmp_path):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"kind": 7}, "json: claims.0.kind: Input should be a valid string"),
-        ({"of": [1, 128]}, "json: claims.0.of.1: Input should be less than 128"),
-        ({"more": 1}, "json: claims.0.more: Extra inputs are not permitted"),
+        ({"kind": 7}, "json: novelty.0.kind: Input should be a valid string"),
+        ({"of": [1, 128]}, "json: novelty.0.of.1: Input should be less than 128"),
+        ({"more": 1}, "json: novelty.0.more: Extra inputs are not permitted"),
         ({"words": [1, 2, 3]}, "the row of the index differs from the record"),
         ({"share": 0.2}, "the row of the index differs from the record"),
     ],
@@ -93,14 +93,14 @@ def test_validate_names_what_is_wrong_with_it(copy, change, text):
 
 
 def test_validate_names_an_index_of_another_type(copy):
-    reindexed(copy, lambda table: table.set_column(12, "claims", pa.array(["a claim"] * 2)))
+    reindexed(copy, lambda table: table.set_column(12, "novelty", pa.array(["a claim"] * 2)))
     assert any(line.startswith("column claims: string, expected list<") for _, line in faults(copy))
 
 
 def test_a_run_without_it_is_read_valid_and_exported_as_if_it_were_empty(old, tmp_path):
-    assert [sample.record["claims"] for sample in gritmill.read(old)] == [[], []]
+    assert [sample.record["novelty"] for sample in gritmill.read(old)] == [[], []]
     assert faults(old) == []
-    assert exported(old, tmp_path / "hf")["claims"].to_pylist() == [[], []]
+    assert exported(old, tmp_path / "hf")["novelty"].to_pylist() == [[], []]
     shutil.copytree(old, tmp_path / "claimed")
-    rewrite(tmp_path / "claimed", lambda name, data: data.replace(b'"meta"', b'"claims":[{}],"meta"'))
-    assert any(line.startswith("json: claims.0.words: Field required") for _, line in faults(tmp_path / "claimed"))
+    rewrite(tmp_path / "claimed", lambda name, data: data.replace(b'"meta"', b'"novelty":[{}],"meta"'))
+    assert any(line.startswith("json: novelty.0.words: Field required") for _, line in faults(tmp_path / "claimed"))

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from transforms.claims import geometry
-from transforms.claims.check_counts import check_count
-from transforms.claims.check_ranks import check_rank
+from transforms.claims.check_counts import COUNTS, check_count
+from transforms.claims.check_ranks import RANKS, check_rank
 from transforms.claims.check_relations import PICTURE, RELATIONS, check_place, check_relation
 from transforms.claims.group_boxes import without_groups
 from transforms.claims.verdicts import UNDECIDED, Boxes, Checked, PhraseBoxes, Span, Verdict
@@ -31,6 +31,15 @@ def is_decidable(claim: Claim) -> bool:
         rule = (RELATIONS if claim.objects else PICTURE).get(claim.predicate)
         return rule is not None and rule.provable
     return claim.kind is ClaimKind.COUNT and not is_bare_plural(claim)
+
+
+def is_refutable(claim: Claim) -> bool:
+    """Whether any boxes contradict the claim. Most captions have several claims that none contradict."""
+    if claim.kind is ClaimKind.COUNT:
+        return claim.predicate in COUNTS and not is_bare_plural(claim)
+    if claim.kind is ClaimKind.RANK:
+        return claim.predicate in RANKS
+    return claim.predicate in (RELATIONS if claim.objects else PICTURE)
 
 
 def spans_of(claim: Claim) -> list[Span]:

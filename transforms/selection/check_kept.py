@@ -1,7 +1,7 @@
 """Verdicts on the claims of kept pairs: from their kept boxes, and for some counts from their candidates.
 
 `pack` calls `check_many` for the kept pairs of a chunk, so that candidates are counted on arrays. `check_pair` does the
-same for one pair.
+same for one pair, and `PairChecker` for one pair and many thresholds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -62,6 +62,29 @@ def check_pair(
     """`check_many` for one pair, which has its candidates."""
     (verdicts,) = check_many([SelectedPair(0, pair, groundings)], candidates_of(pair), settings, threshold)
     return verdicts
+
+
+class PairChecker:
+    """Checks the claims of one pair at several thresholds. What the detector found at its floor is counted only once.
+
+    limits: the scores at which a verdict may change though the kept boxes do not. From one of them down, the limit of
+    candidates may have removed boxes above the threshold.
+    """
+
+    def __init__(self, pair: Pair, candidates: Candidates, settings: SelectionSettings) -> None:
+        """candidates: of this pair alone, as number 0."""
+        counted = {(claim.subject_start, claim.subject_end) for claim in pair.claims if claim.kind is ClaimKind.COUNT}
+        wanted = [(0, n) for n, phrase in enumerate(pair.phrases) if (phrase.start, phrase.end) in counted]
+        self._pair = pair
+        self._settings = settings
+        self._floor = _at_floor(candidates, wanted, {0} if pair.boxes_cut else set(), settings)
+        self.limits = {found.lowest for found in self._floor.values() if found.cut}
+
+    def check(self, groundings: Sequence[Grounding], threshold: float) -> list[Checked]:
+        """The verdicts on the claims with these kept boxes, which are in record order."""
+        one = SelectedPair(0, self._pair, groundings)
+        boxes = _boxes(one, _kept_by_span(one), self._floor, self._settings, threshold)
+        return check_claims(self._pair.claims, boxes, self._pair.width, self._pair.height)
 
 
 def _kept_by_span(one: SelectedPair) -> dict[Span, list[Corners]]:

@@ -1,16 +1,19 @@
 """The outcome of a pair: kept with its boxes and texts, rejected with a reason, or failed.
 
 `pack` calls `judge_selected` twice for a pair: to count and to write. Both outcomes must be equal, so they depend only
-on the row and the policy. `judge` also selects the boxes; the viewer calls it.
+on the row and the policy. If contradicted claims reject pairs, `judge_claims` then judges the kept ones. `judge` does
+both for one pair, and selects its boxes before; the viewer calls it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transforms.annotations.annotate import has_given_boxes
 from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.claims.verdicts import Checked
 from transforms.records import REJECTED_BY_SOURCE, Drop, Fault, Grounding, Pair, Reason
+from transforms.selection.check_kept import check_pair
+from transforms.selection.contradictions import contradiction, rejecting_kinds
 from transforms.selection.select_boxes import select
 from transforms.settings import SelectionSettings, TextSettings
 from transforms.text import dialects
@@ -30,6 +33,11 @@ class Policy:
     text: TextSettings
     exact_duplicates: bool = False
     given: AnnotationColumns = NOTHING_GIVEN
+
+    @property
+    def rejects_claims(self) -> bool:
+        """Whether pairs are rejected for claims that their boxes contradict."""
+        return bool(rejecting_kinds(self.selection))
 
     def selection_of(self, pair: Pair) -> SelectionSettings:
         """The selection for a pair. Boxes of the source are never ambiguous: it says whose each of them is."""
@@ -58,8 +66,12 @@ class Rejected:
 
 
 def judge(pair: Pair, policy: Policy) -> Kept | Rejected | Fault:
-    """The outcome of a row of detections; selects its boxes first."""
-    return judge_selected(pair, select(pair, policy.selection_of(pair), policy.threshold), policy.text)
+    """The outcome of a row of detections; selects its boxes first. A kept pair has the verdicts on its claims."""
+    outcome = judge_selected(pair, select(pair, policy.selection_of(pair), policy.threshold), policy.text)
+    if not isinstance(outcome, Kept):
+        return outcome
+    verdicts = check_pair(pair, outcome.groundings, policy.selection, policy.threshold)
+    return judge_claims(replace(outcome, verdicts=verdicts), policy.selection)
 
 
 def judge_selected(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> Kept | Rejected | Fault:
@@ -77,6 +89,12 @@ def judge_selected(pair: Pair, groundings: Sequence[Grounding], settings: TextSe
         return Rejected(Reason.NO_BOX)
     texts = encode_texts(pair, groundings, settings)
     return texts if isinstance(texts, Rejected) else Kept(pair, tuple(groundings), texts)
+
+
+def judge_claims(kept: Kept, settings: SelectionSettings) -> Kept | Rejected:
+    """The outcome of a kept pair with the verdicts on its claims."""
+    reason = contradiction(kept.pair.claims, kept.verdicts, settings)
+    return Rejected(reason) if reason else kept
 
 
 def encode_texts(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> dict[str, str] | Rejected:

@@ -2,11 +2,13 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from transforms.records import Grounding, Pair, Phrase
+from transforms.records import Claim, Grounding, Pair, Phrase
+from transforms.selection.check_kept import PairChecker
+from transforms.selection.contradictions import contradiction, rejecting_claims
 from transforms.selection.judge import Policy, Rejected, encode_texts
-from transforms.selection.select_boxes import select
+from transforms.selection.select_boxes import Candidates, candidates_of, in_record_order, select
 from transforms.text import dialects
 
 THRESHOLDS = tuple(i / 100 for i in range(101))
@@ -17,8 +19,8 @@ THRESHOLDS = tuple(i / 100 for i in range(101))
 class SweepStep:
     """What is kept of a pair from threshold number `level` down to the level of the next step.
 
-    phrases: number of phrases with a box. boxes: number of boxes. rejection: why the pair is rejected with these
-    phrases; empty if it is kept.
+    phrases: number of phrases with a box. boxes: number of boxes. rejection: why the pair is rejected with these boxes;
+    empty if it is kept.
     """
 
     level: int
@@ -42,12 +44,53 @@ def sweep(
     policy: Policy,
     thresholds: Sequence[float] = THRESHOLDS,
     written_phrases: int = 0,
+    candidates: Candidates | None = None,
 ) -> Iterator[SweepStep]:
     """Yields the steps of a pair, from the highest threshold down. Empty if no threshold keeps a box.
 
-    ranked: boxes, best score first, as from `rank_candidates`. thresholds: ascending. written_phrases: a number of
-    phrases with which the text is known to be writable, so it is not encoded again; 0: none.
+    Args:
+      ranked: boxes, best score first, as from `rank_candidates`. thresholds: ascending.
+      written_phrases: a number of phrases with which the text is known to be writable, so it is not encoded again; 0:
+        none.
+      candidates: those of the pair, as number 0, if it does not have them. Only claims that reject it depend on them.
     """
+    steps = _sweep_texts(pair, ranked, policy, thresholds, written_phrases)
+    claims = rejecting_claims(pair.claims, policy.selection)
+    if not claims:
+        return steps
+    checker = PairChecker(
+        replace(pair, claims=claims), candidates_of(pair) if candidates is None else candidates, policy.selection
+    )
+    return _sweep_claims(list(steps), claims, checker, ranked, policy, thresholds)
+
+
+def _sweep_claims(
+    steps: Sequence[SweepStep],
+    claims: Sequence[Claim],
+    checker: PairChecker,
+    ranked: Sequence[Grounding],
+    policy: Policy,
+    thresholds: Sequence[float],
+) -> Iterator[SweepStep]:
+    """Yields the steps with the rejections of contradicted claims, and more steps where a limit changes a verdict."""
+    by_level = {step.level: step for step in steps}
+    limits = {bisect_right(thresholds, score) - 1 for score in checker.limits}
+    now: SweepStep | None = None
+    for level in sorted({*by_level, *limits} - {-1}, reverse=True):
+        now = by_level.get(level, now)
+        if now is None:
+            continue
+        reason = None
+        if not now.rejection:
+            kept = in_record_order(ranked[: now.boxes])
+            reason = contradiction(claims, checker.check(kept, thresholds[level]), policy.selection)
+        yield SweepStep(level, now.phrases, now.boxes, now.rejection or reason or "")
+
+
+def _sweep_texts(
+    pair: Pair, ranked: Sequence[Grounding], policy: Policy, thresholds: Sequence[float], written_phrases: int
+) -> Iterator[SweepStep]:
+    """Yields the steps with the rejections of texts that cannot be written. The arguments are those of `sweep`."""
     best: dict[Phrase, Grounding] = {}
     rejection, checked = "", 0
     one_answer = all(map(dialects.by_caption, policy.text.dialect))

@@ -1,11 +1,12 @@
 """The quality measure of the demo, on cases whose answer is known."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from gritmill.evaluation.quality import Quality, find_phrase, measure_quality
-from transforms.records import Box, Pair, Phrase
+from transforms.records import Box, Claim, ClaimKind, Pair, Phrase
 
 LEFT, RIGHT, MIDDLE = (0.0, 0.0, 0.4, 0.4), (0.6, 0.0, 1.0, 0.4), (0.3, 0.5, 0.7, 0.9)
 
@@ -84,6 +85,36 @@ def test_absent_phrases_count_where_the_caption_says_them():
 def test_an_absent_phrase_inside_a_true_one_or_a_longer_word_is_none():
     one = pair("a dog house, a doghouse", ["a dog house"], {"a dog house": [LEFT]}, ["a dog"])
     assert measure_quality([(one, None)]).absent == 0
+
+
+TWO_DOGS = Claim(ClaimKind.COUNT, 0, 3, 0, 8, "exactly", 2)
+LEFT_OF = Claim(ClaimKind.RELATION, 9, 16, 0, 8, "left_of", objects=(17, 22))
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "counts"),
+    [
+        (("supported", "contradicted"), {"claims_right": 2, "contradicted": 1, "contradicted_right": 1}),
+        (("contradicted", "undecided"), {"claims_right": 0, "contradicted": 1, "contradicted_right": 0}),
+    ],
+)
+def test_claims_are_held_against_the_true_boxes(verdicts, counts):
+    one = pair("two dogs left of a cat", ["two dogs", "a cat"], {"two dogs": [RIGHT, MIDDLE], "a cat": [LEFT]})
+    one = replace(one, claims=(TWO_DOGS, LEFT_OF), width=100, height=100)
+    written = record(one, {}) | {"claims": [{"verdict": verdict} for verdict in verdicts]}
+    found = measure_quality([(one, written)])
+    assert found == Quality(phrases=2, extracted=2, plural=1, claims=2, **counts)
+    assert measure_quality([(one, record(one, {}))]) == Quality(phrases=2, extracted=2, plural=1)  # of release 0.1
+
+
+def test_claims_about_phrases_without_a_truth_do_not_count_and_absent_ones_have_no_box():
+    one = pair("two dogs left of a cat", ["two dogs", "a cat"], {"a cat": [LEFT]})
+    one = replace(one, claims=(TWO_DOGS, LEFT_OF), width=100, height=100)
+    written = record(one, {}) | {"claims": [{"verdict": "contradicted"}, {"verdict": "undecided"}]}
+    assert measure_quality([(one, written)]).claims == 0
+    absent = pair("two dogs left of a cat", ["two dogs", "a cat"], {"a cat": [LEFT]}, ["two dogs"])
+    found = measure_quality([(replace(one, meta=absent.meta), written)])
+    assert (found.claims, found.claims_right, found.contradicted_right) == (2, 2, 1)
 
 
 def test_pairs_without_a_truth_do_not_count():

@@ -34,6 +34,14 @@ def candidates(draw: st.DrawFn) -> Box:
     )
 
 
+CLAIMS = (
+    Claim(ClaimKind.COUNT, 27, 30, 27, 34, "exactly", 2),
+    Claim(ClaimKind.COUNT, 0, 1, 0, 5, "at_least", 1),
+    Claim(ClaimKind.RELATION, 6, 10, 0, 5, "left_of", objects=(11, 22)),
+    Claim(ClaimKind.RANK, 0, 1, 0, 5, "from_left", 1),
+)
+
+
 @st.composite
 def pairs(draw: st.DrawFn) -> Pair:
     boxes = draw(st.lists(candidates(), max_size=12))
@@ -54,6 +62,7 @@ def pairs(draw: st.DrawFn) -> Pair:
         dropped=draw(st.sampled_from([(), (Dropped(1, 2, Drop.PRONOUN), Dropped(3, 4, Drop.TOO_LONG))])),
         boxes=tuple(boxes),
         boxes_cut=draw(st.integers(0, 3)),
+        claims=draw(st.sampled_from([CLAIMS[:number] for number in range(len(CLAIMS) + 1)])),
     )
     bare = replace(pair, phrases=(), boxes=())
     failed = pair.failed(Fault(FailureStage.IMAGE, Reason.TRUNCATED, "cut"))
@@ -69,6 +78,8 @@ POLICIES = st.builds(
         boxes_per_pair=st.sampled_from([None, 2]),
         ambiguous_phrases=st.sampled_from(["drop", "first"]),
         groups=st.sampled_from(["drop", "keep"]),
+        claims=st.sampled_from(["drop_contradicted", "keep"]),
+        count_claims=st.sampled_from(["drop_contradicted", "keep"]),
     ),
     st.sampled_from([0.0, 0.25, 0.333, 0.5]),
     st.builds(
@@ -122,16 +133,17 @@ def test_a_chunk_is_judged_and_counted_as_its_pairs_are(some: list[Pair], policy
     assert found == wanted
 
 
-CLAIMS = (
-    Claim(ClaimKind.COUNT, 27, 30, 27, 34, "exactly", 2),
-    Claim(ClaimKind.COUNT, 0, 1, 0, 5, "at_least", 1),
-    Claim(ClaimKind.RELATION, 6, 10, 0, 5, "left_of", objects=(11, 22)),
-)
+@given(st.lists(pairs(), max_size=6), POLICIES)
+def test_counting_and_writing_agree(some: list[Pair], policy: Policy) -> None:
+    """The first pass selects without a threshold, the second one with it."""
+    every = SelectedRows.from_table(table(some), policy.selection, 0.0)
+    counted = [outcome for _, outcome in judge_rows(every, policy, (0, 0, 0), Statistics.empty(policy.threshold))]
+    selected = SelectedRows.from_table(table(some), policy.selection, policy.threshold)
+    assert [outcome for _, _, outcome in selected.outcomes(policy)] == counted
 
 
 @given(st.lists(pairs(), max_size=6), POLICIES)
 def test_the_claims_of_a_chunk_are_checked_as_those_of_each_pair(some: list[Pair], policy: Policy) -> None:
-    some = [replace(pair, claims=CLAIMS[: number % 4]) for number, pair in enumerate(some)]
     selected = SelectedRows.from_table(table(some), policy.selection, policy.threshold)
     outcomes = [judge(pair, policy) for pair in some]
     kept = [(row, outcome) for row, outcome in enumerate(outcomes) if isinstance(outcome, Kept)]

@@ -1,18 +1,27 @@
 """The steps of a pair agree with judging it separately at each threshold."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.records import Box, ImageRef, Pair, Phrase
+from transforms.records import Box, Claim, ClaimKind, ImageRef, Pair, Phrase
 from transforms.selection.judge import Kept, Policy, judge
+from transforms.selection.select_boxes import candidates_of
 from transforms.selection.threshold_sweep import THRESHOLDS, rank_candidates, sweep
 from transforms.settings import SelectionSettings, TextSettings
 from transforms.text import dialects
 
 CAPTION = "a dog near the <b> cat and two men"
 PHRASES = (Phrase(0, 5, 2, 5, 0, 22), Phrase(11, 22, 19, 22, 11, 22), Phrase(27, 34, 31, 34, 27, 34))
+
+CLAIMS = (
+    Claim(ClaimKind.COUNT, 27, 30, 27, 34, "exactly", 2),
+    Claim(ClaimKind.COUNT, 11, 18, 11, 22, "none"),
+    Claim(ClaimKind.RELATION, 6, 10, 0, 5, "left_of", objects=(11, 22)),
+    Claim(ClaimKind.RANK, 0, 1, 0, 5, "from_left", 1),
+)
 
 SHARES = st.sampled_from([0.0, 0.1, 0.2, 0.4, 0.5, 0.55, 0.8])
 SCORES = st.one_of(st.sampled_from([0.0, 0.05, 0.25, 0.5, 1.0]), st.floats(0, 1, width=32))
@@ -64,6 +73,39 @@ def test_the_steps_are_what_judging_at_each_threshold_gives(
     policy = Policy(selection, 0.25, TextSettings(dialect=dialect, spans=spans))
     pair = Pair("k", "s", 0, caption, ImageRef("s"), width=640, height=480, phrases=PHRASES, boxes=tuple(found))
     assert list(by_level(pair, policy)) == list(judged(pair, policy))
+
+
+@settings(max_examples=settings.default.max_examples * 2)
+@given(
+    st.lists(boxes(), max_size=12),
+    st.sampled_from([None, 1, 2]),
+    st.sampled_from([None, 1, 3]),
+    st.sampled_from(["keep", "drop"]),
+    st.sampled_from([("drop_contradicted", "keep"), ("keep", "drop_contradicted"), ("drop_contradicted",) * 2]),
+    st.lists(st.sampled_from(CLAIMS), unique=True),
+    st.sampled_from([0, 3]),
+)
+def test_the_steps_know_the_verdicts_at_each_threshold(found, per_phrase, per_pair, groups, rules, claims, cut) -> None:
+    selection = SelectionSettings(
+        boxes_per_phrase=per_phrase, boxes_per_pair=per_pair, groups=groups, claims=rules[0], count_claims=rules[1]
+    )
+    policy = Policy(selection, 0.25, TextSettings(dialect=("internvl",)))
+    pair = Pair(
+        "k",
+        "s",
+        0,
+        CAPTION.replace("<b>", "big"),
+        width=640,
+        height=480,
+        phrases=PHRASES,
+        boxes=tuple(found),
+        claims=tuple(claims),
+        boxes_cut=cut,
+    )
+    assert list(by_level(pair, policy)) == list(judged(pair, policy))
+    aside = candidates_of(pair)
+    steps = sweep(replace(pair, boxes=()), rank_candidates(pair, policy), policy, candidates=aside)
+    assert list(steps) == list(sweep(pair, rank_candidates(pair, policy), policy))
 
 
 def test_a_pair_that_is_carried_with_few_boxes_only() -> None:
