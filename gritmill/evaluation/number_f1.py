@@ -30,8 +30,11 @@ one can contain. They are exact if the detector finds all things at its floor, a
 missed even at the floor counts as absent, so that `a` is still rather too high than too low. d is not corrected for
 decoys that are there.
 
-**Two readings.** "A man" is also said of an image with several men, of which one is meant. `EXACTLY_ONE` takes it as
-k = 1. `AT_LEAST_ONE` takes every further box as right: k = max(n, 1). The truth is between them.
+**Readings.** "A man" is also said of an image with several men, of which one is meant. `EXACTLY_ONE` takes it as k = 1,
+and `AT_LEAST_ONE` takes every further box as right: k = max(n, 1). The truth is between them, and exact counts tell
+where: boxes beyond an exact count are wrong, and a singular has about as many wrong boxes. If further boxes of
+singulars are more frequent than boxes beyond exact counts, the excess is right. `BETWEEN` takes it less two standard
+errors (of two Poisson counts), so that few exact counts change nothing, and never less of it at a lower threshold.
 """
 
 from collections.abc import Iterator
@@ -43,8 +46,8 @@ import numpy as np
 
 from transforms.selection.select_boxes import rank_within
 
-EXACTLY_ONE, AT_LEAST_ONE = "exactly_one", "at_least_one"
-READINGS = (EXACTLY_ONE, AT_LEAST_ONE)
+EXACTLY_ONE, BETWEEN, AT_LEAST_ONE = "exactly_one", "between", "at_least_one"
+READINGS = (EXACTLY_ONE, BETWEEN, AT_LEAST_ONE)
 
 ENOUGH_COUNTS = 100
 """With fewer exact counts, a threshold is only indicative."""
@@ -52,8 +55,11 @@ ENOUGH_COUNTS = 100
 RESAMPLES = 500
 _INTERVAL = (2.5, 97.5)
 _LEAST = 20
-"""Decoys without a box, or phrases with one, at a threshold that counts for the estimate of shares: a ratio to fewer
+"""Decoys without a box, or phrases with one, at a threshold that counts for the estimate of shares. A ratio to fewer
 would be mostly chance."""
+
+_ERRORS = 2.0
+"""Standard errors that are taken from the excess of further boxes. With 1, chance lowers thresholds in scenes."""
 
 _MOST = 0.5
 """Neither share is estimated to be higher: scores that separate so little say nothing about shares."""
@@ -150,6 +156,7 @@ class _Sorted:
             _sums(weights * self.first, ends),
             float((of_phrase * self.counted.number).sum()),
             float(of_phrase.sum()),
+            float(of_phrase[self.counted.exact].sum()),
             _sums(decoy_weights, decoy_ends),
             _sums(decoy_weights * self.decoy_first, decoy_ends),
             float(weight[self.counted.decoy_picture].sum()),
@@ -171,9 +178,9 @@ def _sums(values: np.ndarray, ends: np.ndarray) -> np.ndarray:
 class NumberCurve:
     """Counts at each threshold, and totals. All are sums of weights of images.
 
-    boxes: Σ n. agreed: Σ min(n, k), with k = 1 for a singular. extra: further boxes of singulars. found: phrases with a
-    box. stated: Σ k. phrases: their number. decoy_boxes: boxes of decoys. decoys_found: decoys with a box. decoys:
-    their number; 0 if none were asked for.
+    boxes: Σ n. agreed: Σ min(n, k), with k = 1 for a singular. extra: further boxes of singulars. found: phrases with
+    a box. stated: Σ k. phrases, exact: the number of all, and of those with an exact count. decoy_boxes: boxes of
+    decoys. decoys_found: decoys with a box. decoys: their number; 0 if none were asked for.
     """
 
     thresholds: np.ndarray
@@ -183,6 +190,7 @@ class NumberCurve:
     found: np.ndarray
     stated: float
     phrases: float
+    exact: float
     decoy_boxes: np.ndarray
     decoys_found: np.ndarray
     decoys: float
@@ -218,9 +226,21 @@ class NumberCurve:
 
     def f1(self, reading: str) -> np.ndarray:
         """Number-F1 at each threshold, 0..1; 0 without phrases. reading: one of `READINGS`."""
-        extra = self.extra if reading == AT_LEAST_ONE else 0.0
+        extra = self._right_extra(reading)
         total = self.boxes + self.stated + extra + self.absent_boxes
         result: np.ndarray = 2 * (self.agreed + extra) / np.maximum(total, 1)
+        return result
+
+    def _right_extra(self, reading: str) -> np.ndarray:
+        """The further boxes of singulars that count as right, at each threshold."""
+        if reading == AT_LEAST_ONE:
+            return self.extra
+        if reading == EXACTLY_ONE or not self.exact:
+            return np.zeros(len(self.thresholds))
+        beyond, singulars = self.boxes - self.agreed - self.extra, (self.phrases - self.exact) / self.exact
+        error = np.sqrt(np.maximum(beyond, 1) * singulars**2 + self.extra)
+        more = np.maximum(self.extra - beyond * singulars - _ERRORS * error, 0)
+        result: np.ndarray = np.maximum.accumulate(more[::-1])[::-1]
         return result
 
     def best(self, reading: str) -> int:

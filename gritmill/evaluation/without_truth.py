@@ -209,11 +209,11 @@ def _build_result(collected: _Collection, plan: Plan, configuration: Configurati
     curve = arrays.curve(thresholds)
     found = number_f1.intervals(arrays, thresholds, seed)
     readings = {reading: _reading(curve, reading, found[reading]) for reading in READINGS}
-    first = readings[number_f1.EXACTLY_ONE]
+    first = readings[number_f1.BETWEEN]
     return {
         **head,
         "threshold": first["threshold"],
-        "range": sorted(one["threshold"] for one in readings.values()),
+        "range": sorted(readings[one]["threshold"] for one in (number_f1.EXACTLY_ONE, number_f1.AT_LEAST_ONE)),
         "readings": readings,
         "absent_share": curve.absent_share if curve.decoys else None,
         "decoys_there": curve.decoys_there if curve.decoys else None,

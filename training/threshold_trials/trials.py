@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gritmill.evaluation.curves import threshold_grid
-from gritmill.evaluation.number_f1 import EXACTLY_ONE, Boxes, Counted, NumberCurve
+from gritmill.evaluation.number_f1 import BETWEEN, EXACTLY_ONE, Boxes, Counted, NumberCurve
 from training.threshold_trials.recorded import NO_THING, Candidates, Recorded
 from training.threshold_trials.weakened import DISTURBANCES, WEAK, Disturb, Weakness, weaken
 from transforms.claims.group_boxes import group_boxes
@@ -46,8 +46,9 @@ def _without_absent(curve: NumberCurve) -> np.ndarray:
 NUMBER_F1 = "number-F1"
 
 ESTIMATORS: dict[str, Callable[[NumberCurve], np.ndarray]] = {
-    NUMBER_F1: lambda curve: curve.f1(EXACTLY_ONE),
-    "without decoys": lambda curve: replace(curve, decoys=0.0).f1(EXACTLY_ONE),
+    NUMBER_F1: lambda curve: curve.f1(BETWEEN),
+    "exactly one": lambda curve: curve.f1(EXACTLY_ONE),
+    "without decoys": lambda curve: replace(curve, decoys=0.0).f1(BETWEEN),
     "with every decoy": _every_decoy,
     "decoys that are there ignored": _there_ignored,
     "absent phrases taken out of all sums": _without_absent,

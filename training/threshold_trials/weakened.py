@@ -75,10 +75,17 @@ def wrong_counts(recorded: Recorded, rng: np.random.Generator) -> Recorded:
 
 
 def wrong_numbers(recorded: Recorded, rng: np.random.Generator) -> Recorded:
-    """A fifth of all numbers is off by one: exact counts up or down, and a singular says two. Harder than captions."""
+    """A fifth of all numbers is off by one: exact counts up or down, and a singular says "two". Most exact counts are
+    then wrong: no captions are like this."""
     wrong = (recorded.number > 0) & (rng.random(len(recorded.number)) < 0.2)
     off = np.where(recorded.number == 1, 1, rng.choice([-1, 1], len(recorded.number)))
-    return replace(recorded, number=recorded.number + wrong * off)
+    return replace(recorded, number=recorded.number + wrong * off, exact=recorded.exact | (wrong & ~recorded.exact))
+
+
+def several_meant(recorded: Recorded, rng: np.random.Generator) -> Recorded:
+    """Plurals without a number are singulars: "a man" where there are several men."""
+    several = (recorded.number == 0) & (recorded.things > 1)
+    return replace(recorded, number=np.where(several, 1, recorded.number))
 
 
 def decoys_there(recorded: Recorded, rng: np.random.Generator) -> Recorded:
@@ -129,10 +136,11 @@ def group_boxes(recorded: Recorded, rng: np.random.Generator) -> Recorded:
 DISTURBANCES: dict[str, Disturb] = {
     "none": nothing,
     "20 % wrong counts": wrong_counts,
-    "20 % wrong numbers, also of singulars": wrong_numbers,
     "40 % of the decoys are there": decoys_there,
     "noisy scores": noisy_scores,
     "duplicate boxes": duplicate_boxes,
     "group boxes": group_boxes,
+    "singulars where there are several": several_meant,
+    "20 % wrong numbers, also of singulars": wrong_numbers,
 }
 """By name. They are applied before the detector is weakened; noise is added to the noise of the detector."""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gritmill.evaluation.number_f1 import AT_LEAST_ONE, EXACTLY_ONE, Boxes, Counted, intervals
+from gritmill.evaluation.number_f1 import AT_LEAST_ONE, BETWEEN, EXACTLY_ONE, Boxes, Counted, intervals
 
 THRESHOLDS = np.arange(5, 101) / 100
 
@@ -43,6 +43,30 @@ def test_a_further_box_of_a_singular_is_wrong_or_right():
     assert at(one.f1(AT_LEAST_ONE), 0.95) == 0
     exact = made([(1, 1, 0)], [(0.9, 0), (0.5, 0)]).curve(THRESHOLDS)  # "one dog only"
     assert at(exact.f1(AT_LEAST_ONE), 0.5) == pytest.approx(2 / 3)
+
+
+def _several_men(exact):
+    """A hundred singulars: all have a wrong box at 0.3, and half of them a second man at 0.6. Exact counts have the
+    same wrong boxes."""
+    phrases = [(1, 0, n) for n in range(100)] + [(1, 1, 100 + n) for n in range(exact)]
+    found = [(0.9, n) for n in range(100 + exact)] + [(0.3, n) for n in range(100 + exact)]
+    return made(phrases, found + [(0.6, n) for n in range(50)]).curve(THRESHOLDS)
+
+
+def test_exact_counts_tell_how_many_further_boxes_are_right():
+    curve = _several_men(100)
+    assert at(curve.f1(EXACTLY_ONE), 0.6) == pytest.approx(2 * 200 / (250 + 200))
+    # At 0.6, 50 further boxes and none beyond an exact count: less two errors, these are right.
+    more = 50 - 2 * np.sqrt(1 + 50)
+    assert at(curve.f1(BETWEEN), 0.6) == pytest.approx(2 * (200 + more) / (250 + 200 + more))
+    # At 0.3, 150 further ones and 100: the excess is lost in the errors, but there are not fewer than at 0.6.
+    assert at(curve.f1(BETWEEN), 0.3) == pytest.approx(2 * (200 + more) / (450 + 200 + more))
+
+
+@pytest.mark.parametrize(("exact", "same"), [(0, True), (4, True), (20, False)])
+def test_with_few_exact_counts_between_is_exactly_one(exact, same):
+    curve = _several_men(exact)
+    assert (curve.f1(BETWEEN) == curve.f1(EXACTLY_ONE)).all() == same
 
 
 def test_a_score_that_equals_the_threshold_counts():
@@ -122,7 +146,9 @@ def test_the_curve_is_its_definition(data):
         expected = 2 * sum(map(min, n, k)) / (sum(n) + sum(k))
         assert at(curve.f1(reading), threshold) == pytest.approx(expected)
         assert 0 <= at(curve.f1(reading), threshold) <= 1
-    assert at(curve.f1(EXACTLY_ONE), threshold) <= at(curve.f1(AT_LEAST_ONE), threshold) + 1e-12
+    low, middle, high = (at(curve.f1(one), threshold) for one in (EXACTLY_ONE, BETWEEN, AT_LEAST_ONE))
+    assert low <= middle + 1e-12
+    assert middle <= high + 1e-12
 
 
 @given(st.data())

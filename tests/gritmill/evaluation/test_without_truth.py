@@ -64,6 +64,7 @@ def test_few_counts_are_only_indicative_and_it_says_so(call, tmp_path):
     result = calibrate(call, tmp_path)
     assert result["indicative"]
     assert any(note.startswith("indicative: ") for note in result["notes"])
+    assert result["threshold"] == result["readings"]["between"]["threshold"]
 
 
 def test_without_decoys_it_says_so(call, tmp_path):
