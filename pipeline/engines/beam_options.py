@@ -91,17 +91,19 @@ def parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:
         raise CallError(f"--runner: {first_line(error)}") from error
     if known.job_endpoint in (None, "", "embed"):
         servers = {"flink": _OF_FLINK_SERVER, "spark": _OF_SPARK_SERVER}
-        cure = "; if a newer job server reads it, start that server and name it with --job_endpoint"
         others = servers.get(_short(known.runner), "").split()
-        refuse_unknown(arguments, others, cure if others else "")
+        refuse_unknown(arguments, others, only_similar=bool(others))
     return PipelineOptions(list(arguments))
 
 
-def refuse_unknown(arguments: Sequence[str], others: Collection[str] = (), cure: str = "") -> None:
+def refuse_unknown(
+    arguments: Sequence[str], others: Collection[str] = (), cure: str = "", only_similar: bool = False
+) -> None:
     """Refuses an option that nobody reads.
 
     others: names, without dashes, that the engine knows beside those of Beam in Python. cure: the end of the message,
-    if no known name is similar.
+    if no known name is similar. only_similar: whether another release of the engine may know more, so that an option is
+    refused only if its name is similar to a known one.
 
     Raises:
       CallError: there is one.
@@ -110,9 +112,10 @@ def refuse_unknown(arguments: Sequence[str], others: Collection[str] = (), cure:
     for name in others:
         with suppress(argparse.ArgumentError):  # Beam knows it, too
             parser.add_argument(f"--{name}", nargs="?")
-    if unknown := parser.parse_known_args(list(arguments))[1]:
-        name = closest(unknown[0].partition("=")[0].lstrip("-"), (flag.lstrip("-") for flag in parser.flags()), 0.8)
-        raise CallError(f"{unknown[0]}: no such Beam option{f'; did you mean --{name}?' if name else cure}")
+    for unknown in parser.parse_known_args(list(arguments))[1]:
+        name = closest(unknown.partition("=")[0].lstrip("-"), (flag.lstrip("-") for flag in parser.flags()), 0.8)
+        if name or not only_similar:
+            raise CallError(f"{unknown}: no such Beam option{f'; did you mean --{name}?' if name else cure}")
 
 
 def is_local(beam_options: PipelineOptions) -> bool:

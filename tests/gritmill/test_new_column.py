@@ -62,14 +62,14 @@ def exported(run, folder):
 
 def test_it_is_in_record_index_and_hf_export(new, tmp_path):
     records = [sample.record for sample in gritmill.read(new)]
-    assert [claim["words"] for claim in records[0]["novelty"]] == [row[:2] for row in records[0]["noun_chunks"]]
+    assert [one["words"] for one in records[0]["novelty"]] == [row[:2] for row in records[0]["noun_chunks"]]
     assert faults(new) == []
     index = pq.read_table(new / "shards" / "00000.parquet")["novelty"]
     table = exported(new, tmp_path / "hf")
     assert index.type == table["novelty"].type == pa.list_(NOVELTY)
     assert index.to_pylist() == table["novelty"].to_pylist()
-    assert [[claim["of"] for claim in row] for row in index.to_pylist()] == [
-        [claim["of"] for claim in record["novelty"]] for record in records
+    assert [[one["of"] for one in row] for row in index.to_pylist()] == [
+        [one["of"] for one in record["novelty"]] for record in records
     ]
     feature = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]["novelty"]["feature"]
     number = {"dtype": "int32", "_type": "Value"}
@@ -88,19 +88,21 @@ def test_it_is_in_record_index_and_hf_export(new, tmp_path):
     ],
 )
 def test_validate_names_what_is_wrong_with_it(copy, change, text):
-    rewrite(copy, changed_record(claims=lambda rows: [rows[0] | change, *rows[1:]]))
+    rewrite(copy, changed_record(novelty=lambda rows: [rows[0] | change, *rows[1:]]))
     assert any(line.startswith(text) for _, line in faults(copy)), faults(copy)
 
 
 def test_validate_names_an_index_of_another_type(copy):
-    reindexed(copy, lambda table: table.set_column(12, "novelty", pa.array(["a claim"] * 2)))
-    assert any(line.startswith("column claims: string, expected list<") for _, line in faults(copy))
+    reindexed(
+        copy, lambda table: table.set_column(table.column_names.index("novelty"), "novelty", pa.array(["new"] * 2))
+    )
+    assert any(line.startswith("column novelty: string, expected list<") for _, line in faults(copy))
 
 
 def test_a_run_without_it_is_read_valid_and_exported_as_if_it_were_empty(old, tmp_path):
     assert [sample.record["novelty"] for sample in gritmill.read(old)] == [[], []]
     assert faults(old) == []
     assert exported(old, tmp_path / "hf")["novelty"].to_pylist() == [[], []]
-    shutil.copytree(old, tmp_path / "claimed")
-    rewrite(tmp_path / "claimed", lambda name, data: data.replace(b'"meta"', b'"novelty":[{}],"meta"'))
-    assert any(line.startswith("json: novelty.0.words: Field required") for _, line in faults(tmp_path / "claimed"))
+    shutil.copytree(old, tmp_path / "with-it")
+    rewrite(tmp_path / "with-it", lambda name, data: data.replace(b'"meta"', b'"novelty":[{}],"meta"'))
+    assert any(line.startswith("json: novelty.0.words: Field required") for _, line in faults(tmp_path / "with-it"))
