@@ -21,8 +21,8 @@ def check_claims(claims: Iterable[Claim], boxes: Boxes, width: int, height: int)
 
 def is_bare_plural(claim: Claim) -> bool:
     """Whether a count is stated by the plural alone: "dogs". Its words are the noun, which ends the subject; those of
-    other counts stand before the noun. As in `counts`, which imports spaCy."""
-    return claim.kind is ClaimKind.COUNT and claim.words_end == claim.subject_end
+    other counts stand before the noun. As in `counts`, which imports spaCy; "two" alone is no plural."""
+    return claim.kind is ClaimKind.COUNT and claim.predicate == "at_least" and claim.words_end == claim.subject_end
 
 
 def is_decidable(claim: Claim) -> bool:

@@ -170,7 +170,7 @@ def _at_the_edge(m: Measured) -> Verdict:
     return Verdict.CONTRADICTED if m["border"] >= 0.25 else Verdict.UNDECIDED  # 0.5 is a point in the centre
 
 
-_ON = Rule(_resting, lambda m: _refuted_if(m["gap"] > APART or (m["below"] > 0 and m["held"] < CLEAR)))
+_ON = Rule(_resting, lambda m: _refuted_if(m["gap"] > APART or (m["below"] > 0 and m["held"] < INSIDE)))
 _ABOVE = Rule(partial(_sides, axis=1), partial(_beyond, name="dy", sign=1), provable=True)
 _BELOW = Rule(partial(_sides, axis=1), partial(_beyond, name="dy", sign=-1), provable=True)
 _NEXT_TO = Rule(_closeness, lambda m: _refuted_if(m["areas"] <= PERSPECTIVE and m["gap"] > NEAR))

@@ -61,6 +61,7 @@ def test_the_words_of_a_bare_plural_are_its_noun():
     assert is_bare_plural(bare)
     assert read_counts.is_bare_plural(bare)
     assert not is_bare_plural(stated)
+    assert not is_bare_plural(replace(bare, predicate="exactly"))  # "two", without a noun
     assert not is_bare_plural(replace(relation("picture_left"), words_start=1, words_end=5))
     boxes = {SUBJECT: phrase(LOW)}
     assert (verdict(bare, boxes), verdict(stated, boxes)) == (U, C)

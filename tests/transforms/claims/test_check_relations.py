@@ -54,11 +54,14 @@ CASES = [
     ("on", TWO, box(0, 2.41, 2, 2), C),
     ("on", TWO, box(2.41, 0, 2, 2), C),
     ("on", box(0, 1, 2, 2), TWO, U),
-    ("on", box(0, 1.1, 2, 2), TWO, C),  # its greater part is below
+    ("on", box(0, 1.1, 2, 2), TWO, U),  # its greater part is below, but it may hang on it or hold on to it
+    ("on", box(0, 1.6, 2, 2), TWO, U),
+    ("on", box(0, 1.61, 2, 2), TWO, C),
     ("on", MAN, PHONE, U),  # "a man on the phone"
-    ("on", MAN, box(1.9, 0.5, 0.5, 0.5), C),
+    ("on", MAN, box(1.9, 0.5, 0.5, 0.5), U),
+    ("on", MAN, box(1.91, 0.5, 0.5, 0.5), C),
     ("on_top_of", TWO, box(0, 2, 2, 2), U),
-    ("on_top_of", box(0, 2, 2, 2), TWO, C),
+    ("on_top_of", box(0, 1.61, 2, 2), TWO, C),
     ("in", TEN, box(9.5, 0, 10, 10), U),
     ("in", TEN, box(9.51, 0, 10, 10), C),
     ("in", MAN, box(0.5, -0.5, 1, 1), U),  # "a man in a hat"
