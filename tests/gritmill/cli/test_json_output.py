@@ -107,6 +107,14 @@ def test_measures_are_the_object(asked, folder):
     assert calibrated == written | {"folder": "calibration", "status": 0}
 
 
+def test_calibrate_without_truth(folder, finished, asked):
+    calibrated, _ = asked("calibrate", "own.yaml", "--without-truth", "finished", "--output", "numbers")
+    written = json.loads((folder / "numbers/calibration.json").read_text())
+    del written["curves"]
+    assert calibrated == written | {"folder": "numbers", "status": 0}
+    assert calibrated["run"] == "finished"
+
+
 @pytest.mark.parametrize(
     ("words", "status", "error"),
     [

@@ -127,7 +127,7 @@ def test_the_report(chromium, finished, scheme, width):
 
 @pytest.fixture(scope="module")
 def calibrated(tmp_path_factory):
-    """The folder of a calibration with a threshold, and of one without images."""
+    """The folder of a calibration with a threshold, of one without images, and of one without true boxes."""
     folder = tmp_path_factory.mktemp("calibrated")
     Image.new("RGB", (80, 40)).save(folder / "a.png")
     truth = [{"text": "a dog", "boxes": [[0.25, 0.25, 0.75, 0.75]]}, {"text": "a sky", "boxes": []}]
@@ -136,13 +136,17 @@ def calibrated(tmp_path_factory):
         row = {"image": image, "caption": "", "truth": truth, "absent": ["a ship"]}
         (folder / f"{name}.jsonl").write_text(json.dumps(row) + "\n")
         gritmill.calibrate(config, truth=folder / f"{name}.jsonl", output=folder / name, precision=0.2)
+    row = {"image": "a.png", "caption": "two dogs near a long bench and a very small ship", "id": 1}
+    (folder / "pairs.jsonl").write_text(json.dumps(row) + "\n")
+    gritmill.ground(config, inputs=folder / "pairs.jsonl", output=folder / "run")
+    gritmill.calibrate(config, without_truth=folder / "run", output=folder / "numbers")
     return folder
 
 
 @SCHEMES
 @WIDTHS
 def test_the_calibration(chromium, calibrated, scheme, width):
-    for name, charts in (("whole", 3), ("none", 0)):
+    for name, charts in (("whole", 3), ("none", 0), ("numbers", 2)):
         with opened(chromium, calibrated / name / "calibration.html", width, scheme=scheme) as browser:
             assert len(find(browser, "svg")) == charts
             assert browser.execute_script(FITS)
