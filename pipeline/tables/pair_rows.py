@@ -5,6 +5,7 @@ read by column, because a chunk has thousands of boxes, and creating a dictionar
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -143,8 +144,13 @@ def _dropped(start: int, end: int, reason: str) -> Dropped:
     return Dropped(start, end, Drop(reason))
 
 
+@cache
+def _claim_kind(name: str) -> ClaimKind:
+    return ClaimKind(name)
+
+
 def _claim(kind: str, *values: Any) -> Claim:
-    fields: tuple[Any, ...] = (ClaimKind(kind), *values[:-1], tuple(values[-1].tolist()))
+    fields: tuple[Any, ...] = (_claim_kind(kind), *values[:-1], tuple(values[-1].tolist()))
     return Claim(*fields)
 
 

@@ -44,15 +44,18 @@ def is_refutable(claim: Claim) -> bool:
 
 def spans_of(claim: Claim) -> list[Span]:
     """The spans of the noun chunks that the verdict on a claim depends on: the subject's, then those of the objects."""
-    objects = zip(claim.objects[::2], claim.objects[1::2], strict=True)
-    return [(claim.subject_start, claim.subject_end), *objects]
+    subject = claim.subject_start, claim.subject_end
+    if not claim.objects:
+        return [subject]
+    return [subject, *zip(claim.objects[::2], claim.objects[1::2], strict=True)]
 
 
 def _check(claim: Claim, boxes: Boxes, width: int, height: int) -> Checked:
+    if claim.kind is ClaimKind.COUNT:  # most claims
+        counted = boxes.get((claim.subject_start, claim.subject_end))
+        return check_count(claim.predicate, claim.number, counted, is_bare_plural(claim))
     span, *spans = spans_of(claim)
     subject = boxes.get(span)
-    if claim.kind is ClaimKind.COUNT:
-        return check_count(claim.predicate, claim.number, subject, is_bare_plural(claim))
     if subject is None or not subject.kept:
         return UNDECIDED
     kept = geometry.square(subject.kept, width, height)

@@ -81,7 +81,7 @@ class PairChecker:
         self.limits = {found.lowest for found in self._floor.values() if found.cut}
 
     def check(self, groundings: Sequence[Grounding], threshold: float) -> list[Checked]:
-        """The verdicts on the claims with these kept boxes, which are in record order."""
+        """The verdicts on the claims with these kept boxes, best first within a phrase."""
         one = SelectedPair(0, self._pair, groundings)
         boxes = _boxes(one, _kept_by_span(one), self._floor, self._settings, threshold)
         return check_claims(self._pair.claims, boxes, self._pair.width, self._pair.height)

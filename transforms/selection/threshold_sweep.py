@@ -8,7 +8,7 @@ from transforms.records import Claim, Grounding, Pair, Phrase
 from transforms.selection.check_kept import PairChecker
 from transforms.selection.contradictions import contradiction, rejecting_claims
 from transforms.selection.judge import Policy, Rejected, encode_texts
-from transforms.selection.select_boxes import Candidates, candidates_of, in_record_order, select
+from transforms.selection.select_boxes import Candidates, candidates_of, select
 from transforms.text import dialects
 
 THRESHOLDS = tuple(i / 100 for i in range(101))
@@ -82,8 +82,8 @@ def _sweep_claims(
             continue
         reason = None
         if not now.rejection:
-            kept = in_record_order(ranked[: now.boxes])
-            reason = contradiction(claims, checker.check(kept, thresholds[level]), policy.selection)
+            verdicts = checker.check(ranked[: now.boxes], thresholds[level])
+            reason = contradiction(claims, verdicts, policy.selection)
         yield SweepStep(level, now.phrases, now.boxes, now.rejection or reason or "")
 
 

@@ -132,3 +132,16 @@ def test_a_text_is_written_at_most_once_a_level(monkeypatch) -> None:
     assert sum(step.boxes for step in sweep(pair, rank_candidates(pair, policy), policy)) > 600
     assert len(written) <= len(THRESHOLDS)
     assert max(written) == 600
+
+
+def test_a_limit_that_may_hide_a_box_changes_a_verdict_between_two_boxes() -> None:
+    """From the score of the last candidate down, the limit of candidates may have removed a third man."""
+    again = Box(2, 0.0, 0.0, 0.2, 0.21, 0.3)  # suppressed, so it is in no step of its own
+    found = (Box(2, 0.0, 0.0, 0.2, 0.2, 0.9), Box(2, 0.5, 0.5, 0.7, 0.7, 0.8), again)
+    not_two = Claim(ClaimKind.COUNT, 27, 30, 27, 34, "exactly", 2, negated=True)
+    caption = CAPTION.replace("<b>", "big")
+    pair = Pair("k", "s", 0, caption, width=64, height=48, phrases=PHRASES, boxes=found, claims=(not_two,), boxes_cut=1)
+    policy = Policy(SelectionSettings(count_claims="drop_contradicted"), 0.25, TextSettings())
+    counts = list(by_level(pair, policy))
+    assert counts == [(0, 0)] * 10 + [(1, 1)] * 10 + [(0, 0)] * 50 + [(1, 2)] * 31
+    assert counts == list(judged(pair, policy))
