@@ -42,16 +42,19 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
         value, last = value + value_of(words[last + 1]), last + 1
     elif words[last] != "dozen" and last + 1 < head and words[last + 1] == "dozen":
         value, last = value * UNCOUNTED, last + 1
-    elif words[last] == "dozen" and "half" in words[max(token - 2, 0) : token]:
+    elif words[last] == "dozen" and "half" in words[max(token - 2, first) : token]:
         value = UNCOUNTED // 2
     if last + 1 < head and (words[last + 1] in words_of("quantities", "uncounted") or sentence.tags[last + 1] == "CD"):
         return None
     predicate = EXACTLY
     if not _MORE.isdisjoint(words[last + 1 : head]):
         predicate = AT_LEAST
-    if not words_of("quantities", "at_least").isdisjoint(words[max(token - 2, 0) : token]):
+    bound = _bound(sentence, first, token)
+    if bound is NONE:
+        return None
+    if bound:
         predicate = AT_LEAST
-    if "couple" in words[max(token - 2, 0) : token]:
+    if "couple" in words[max(token - 2, first) : token]:  # "a couple dozen eggs", not "a couple with two kids"
         predicate, value = AT_LEAST, UNCOUNTED
     return _counted(sentence, predicate, value, first, last, head, of)
 
@@ -67,6 +70,26 @@ def _counted(sentence: Sentence, predicate: str, value: int, first: int, last: i
     while start > first and (value_of(words[start - 1]) or words[start - 1] in _BETWEEN):
         start -= 1
     return Count(predicate, value, start, max(last, of))
+
+
+def _bound(sentence: Sentence, first: int, token: int) -> str:
+    """ "At_least" after "at least", "over" and "more than"; "none" after what says that there may be fewer; otherwise "".
+
+    Words outside of the chunk count only where they can belong to nothing else: a plane flies "over two cars".
+    """
+    words = sentence.words
+    inside = words[max(token - 2, first) : token]
+    before = ["", "", *words[:first]][-2:] if token == first else ["", ""]
+    upper = words_of("quantities", "upper_bounds")
+    if before[1] in ("than", "to", "of", "most") and not upper.isdisjoint(before):  # "fewer than", "a maximum of"
+        return NONE
+    if not words_of("quantities", "at_least").isdisjoint(inside) or before[1] == "least":
+        return AT_LEAST
+    if "than" in inside or before[1] == "than":
+        more = words_of("quantities", "more_than")
+        return AT_LEAST if not more.isdisjoint(words[max(token - 2, 0) : token]) else ""
+    opens = before[0] in ("", "is", "are", "was", "were") and first < 3
+    return AT_LEAST if before[1] == "over" and opens else ""
 
 
 def is_inexact(sentence: Sentence, first: int, token: int) -> bool:

@@ -45,6 +45,10 @@ def test_exact_numbers(said, caption, expected):
         ("three or four dogs", ["three or four dogs: at_least 3 (three or four)"]),
         ("at least five cats", ["at least five cats: at_least 5 (at least five)"]),
         ("3-4 dogs", ["3-4 dogs: at_least 3 (3-4)"]),
+        ("There are over 20 dogs.", ["over 20 dogs: at_least 20 (over 20)"]),
+        ("more than two dogs", ["more than two dogs: at_least 2 (more than two)"]),
+        ("a couple dozen dogs", ["a couple dozen dogs: at_least 12 (a couple dozen)"]),
+        ("over two dozen eggs", ["two dozen eggs: at_least 24 (two dozen)"]),
         ("two other dogs", ["two other dogs: at_least 2 (two)"]),
         ("Two of the dogs are brown.", ["the dogs: at_least 2 (Two of)"]),
         ("One of the dogs is brown.", ["the dogs: at_least 1 (One of)"]),
@@ -52,6 +56,21 @@ def test_exact_numbers(said, caption, expected):
 )
 def test_lower_bounds(said, caption, expected):
     assert said(caption, ClaimKind.COUNT) == expected
+
+
+@pytest.mark.parametrize(
+    ("caption", "number"),
+    [
+        ("a couple with two kids", "two kids: exactly 2 (two)"),
+        ("a couple holding two kids", "two kids: exactly 2 (two)"),
+        ("A couple feeds 3 ducks.", "3 ducks: exactly 3 (3)"),
+        ("an old couple and two dogs", "two dogs: exactly 2 (two)"),
+        ("a plane flying over two cars", "two cars: exactly 2 (two)"),
+        ("a man jumps over three dogs", "three dogs: exactly 3 (three)"),
+    ],
+)
+def test_words_before_a_chunk_change_no_number(said, caption, number):
+    assert said(caption, ClaimKind.COUNT)[-1] == number
 
 
 @pytest.mark.parametrize(
