@@ -46,6 +46,8 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
         value = UNCOUNTED // 2
     if last + 1 < head and (words[last + 1] in words_of("quantities", "uncounted") or sentence.tags[last + 1] == "CD"):
         return None
+    if not words_of("quantities", "upper_bounds").isdisjoint(words[last + 1 : head]):  # "two or fewer dogs"
+        return None
     predicate = EXACTLY
     if not _MORE.isdisjoint(words[last + 1 : head]):
         predicate = AT_LEAST
