@@ -5,6 +5,7 @@ what they could say: what follows must be an object of one of the words, and the
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from transforms.claims.attachment import Subject
 from transforms.claims.sentence import Sentence
@@ -61,7 +62,7 @@ def _fits(sentence: Sentence, wording: Wording, first: int, last: int) -> bool:
 def _claims(sentence: Sentence, wording: Wording, first: int, last: int) -> Iterator[Claim]:
     kind = wording.kind
     if kind in ("places", "bare_places", "mutual"):
-        subject = find_subject(sentence, first, last, wording.predicate)
+        subject = _subject(sentence, wording, first, last)
         sentence.spent.update(range(first, last + 1))
         if subject and kind == "mutual":
             yield from _mutual(sentence, wording.predicate, subject, first, last)
@@ -70,13 +71,13 @@ def _claims(sentence: Sentence, wording: Wording, first: int, last: int) -> Iter
                 yield _claim(sentence, wording.predicate, subject, first, last, chunk, ())
         return
     if tuple(sentence.words[last + 1 : last + 3]) in _RECIPROCAL:
-        if subject := find_subject(sentence, first, last, wording.predicate):
+        if subject := _subject(sentence, wording, first, last):
             yield from _mutual(sentence, wording.predicate, subject, first, last + 2)
         return
     objects = _objects(sentence, wording, first, last)
     if not objects:
         return
-    subject = find_subject(sentence, first, last, wording.predicate)
+    subject = _subject(sentence, wording, first, last)
     if wording.predicate in _COMPARE:
         sentence.compared.update(objects)
     if subject is None or (kind == "predicative" and not subject.copular):
@@ -86,6 +87,14 @@ def _claims(sentence: Sentence, wording: Wording, first: int, last: int) -> Iter
         for each in (objects, *others):
             if chunk not in each:
                 yield _claim(sentence, wording.predicate, subject, first, last, chunk, each)
+
+
+def _subject(sentence: Sentence, wording: Wording, first: int, last: int) -> Subject | None:
+    """The subject of the words; "not" may stand right before them: "a cat not on the mat"."""
+    subject = find_subject(sentence, first, last, wording.predicate)
+    if subject is None or not first or not sentence.negates(first - 1):
+        return subject
+    return replace(subject, negated=True)
 
 
 def _coordinated(sentence: Sentence, number: int) -> tuple[tuple[int, ...], ...]:

@@ -79,6 +79,13 @@ def test_words_before_a_chunk_change_no_number(said, caption, number):
         ("There are no dogs.", ["no dogs: none 0 (no)"]),
         ("a road without any cars", ["any cars: none 0 (without any)"]),
         ("There is not a cat.", ["a cat: none 0 (not a)"]),
+        ("not a single car on the road", ["not a single car: none 0 (not a single)"]),
+        ("not two dogs but three cats", ["three cats: exactly 3 (three)"]),
+        ("There are no longer two dogs on the mat.", []),
+        ("neither a dog nor a cat is on the sofa", []),
+        ("There is neither a dog nor a cat.", []),
+        ("Two dogs, not three cats, on a bed", ["Two dogs: exactly 2 (Two)", "a bed: at_least 1 (a)"]),
+        ("not only two dogs but three cats", ["not only two dogs: exactly 2 (two)", "three cats: exactly 3 (three)"]),
         ("two men without hats", ["two men: exactly 2 (two)", "hats: none 0 (without)"]),
     ],
 )

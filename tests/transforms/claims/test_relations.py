@@ -78,6 +78,24 @@ def test_negation(said, word):
 
 
 @pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("a cat not on the mat", ["not a cat > on > the mat"]),
+        ("a dog that is no longer on the sofa", ["not a dog > on > the sofa"]),
+        ("a dog no longer on the sofa", ["not a dog > on > the sofa"]),
+        ("The cat is neither on the mat nor under the bed.", ["not The cat > on > the mat"]),
+        ("The cup is not only on the table.", ["The cup > on > the table"]),
+        ("There are no longer two dogs on the mat.", []),
+        ("neither a dog nor a cat is on the sofa", []),
+        ("not a single car on the road", []),
+        ("A cat sits on the mat, not the sofa.", ["A cat > on > the mat"]),
+    ],
+)
+def test_negation_without_a_negated_verb(said, caption, expected):
+    assert relations(said, caption) == expected
+
+
+@pytest.mark.parametrize(
     "caption",
     [
         "A man looking at a dog",
