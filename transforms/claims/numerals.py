@@ -48,6 +48,8 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
         return None
     if not words_of("quantities", "upper_bounds").isdisjoint(words[last + 1 : head]):  # "two or fewer dogs"
         return None
+    if _has_more_numbers(sentence, first, token, last, head):
+        return None
     predicate = EXACTLY
     if not _MORE.isdisjoint(words[last + 1 : head]):
         predicate = AT_LEAST
@@ -72,6 +74,15 @@ def _counted(sentence: Sentence, predicate: str, value: int, first: int, last: i
     while start > first and (value_of(words[start - 1]) or words[start - 1] in _BETWEEN):
         start -= 1
     return Count(predicate, value, start, max(last, of))
+
+
+def _has_more_numbers(sentence: Sentence, first: int, token: int, last: int, head: int) -> bool:
+    """Whether a chunk has another number, which is added or multiplied: "two red and three blue cars", "two by four
+    boards", "two and a half men", "a red and two blue cars"."""
+    after = sentence.words[last + 1 : head]
+    if any(value_of(word) or word in ("one", "half", "by", "x", "×") for word in after):
+        return True
+    return "CD" in sentence.tags[last + 1 : head] or "and" in sentence.words[first:token]
 
 
 def _bound(sentence: Sentence, first: int, token: int) -> str:
