@@ -13,6 +13,7 @@ UNCOUNTED = 12
 _MOST = 100  # a larger number is a name, a year or a guess
 _RANGE = frozenset(("or", "to", "-", "–", "and/or"))
 _BETWEEN = _RANGE | {"and"}
+_NAME = ("NNP", "NNPS")
 _MORE = frozenset(("more", "other", "additional", "extra"))
 
 
@@ -31,7 +32,7 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
     words = sentence.words
     value, last = value_of(words[token]), token
     plural = sentence.is_plural(head) or (words[head] in _same_plural() and value > 1)
-    if not plural or is_inexact(sentence, first, token):
+    if not plural or is_inexact(sentence, first, token) or _is_of_a_name(sentence, first, token, head):
         return None
     if "-" in words[token]:  # "3-4 dogs"
         return _counted(sentence, AT_LEAST, value, first, last, head, of)
@@ -110,7 +111,30 @@ def is_inexact(sentence: Sentence, first: int, token: int) -> bool:
     inside, words = sentence.words[first:token], words_of("quantities", "not_counted")
     if any(word in words for word in inside):
         return True
-    return token == first > 0 and sentence.words[first - 1] in words_of("quantities", "names")
+    if token != first or not first:
+        return False
+    is_capacity = sentence.words[first - 1] == "for" and first > 1 and _takes(sentence.words[first - 2])
+    return is_capacity or sentence.words[first - 1] in words_of("quantities", "names")
+
+
+def _takes(word: str) -> bool:
+    """Whether a thing "for six guests" is for as many as that, and they need not be there."""
+    return word in words_of("quantities", "for_so_many")
+
+
+def _is_of_a_name(sentence: Sentence, first: int, token: int, head: int) -> bool:
+    """Whether a number belongs to a name or a headline: "Canon 5 D lenses", "phone 5 cases", "10 best dogs"."""
+    tags, words = sentence.tags, sentence.words
+    if token > first and tags[token - 1] in ("NN", "NNS") and words[token - 1] not in ("couple", "half"):
+        return True
+    if tags[head] in _NAME or (token and (tags[token - 1] in (*_NAME, "CD") or _is_letter(words[token - 1]))):
+        return True
+    after = range(token + 1, head)
+    return any(tags[at] in ("JJS", "RBS") or words[at] == "best" or _is_letter(words[at]) for at in after)
+
+
+def _is_letter(word: str) -> bool:
+    return len(word) == 1 and word.isalpha() and word != "a"
 
 
 def value_of(word: str) -> int:
