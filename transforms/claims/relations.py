@@ -50,6 +50,8 @@ def _fits(sentence: Sentence, wording: Wording, first: int, last: int) -> bool:
     if wording.kind == "verbs":
         return sentence.tags[first].startswith("VB")
     if wording.kind == "bare_places":
+        if _is_direction(sentence, first):
+            return False
         following = last + 1
         return following == len(sentence.words) or (
             sentence.words[following] not in ("of", "side", "hand", "corner") and sentence.starting_at(following) < 0
@@ -59,6 +61,24 @@ def _fits(sentence: Sentence, wording: Wording, first: int, last: int) -> bool:
     return wording.kind != "ordinals_from"
 
 
+def _is_direction(sentence: Sentence, first: int) -> bool:
+    """Whether "to the left" and "on the left" say where something looks or goes: "looking to the left", "drives on the
+    left". "To the left" is a place only right after a noun, "is" or a participle such as "seated"."""
+    before = max(first - 1, 0)
+    is_place = sentence.chunk_at[before] >= 0 or sentence.words[before] in _BE | words_of("predicates", "located")
+    if sentence.words[first] == "to" and not is_place:
+        return True
+    governor = sentence.heads[first]
+    is_verb = sentence.tags[governor].startswith("VB") and sentence.chunk_at[governor] < 0
+    verb = sentence.words[governor]
+    return is_verb and (verb in forms_of("motion") or verb in forms_of("looking"))
+
+
+def _is_with(sentence: Sentence, subject: Subject) -> bool:
+    """Whether a subject is what something has: the fork of "a plate with a fork on the left", which is the plate's left."""
+    return any(sentence.words[sentence.heads[sentence.top(chunk)]] == "with" for chunk in subject.chunks)
+
+
 def _claims(sentence: Sentence, wording: Wording, first: int, last: int) -> Iterator[Claim]:
     kind = wording.kind
     if kind in ("places", "bare_places", "mutual"):
@@ -66,7 +86,7 @@ def _claims(sentence: Sentence, wording: Wording, first: int, last: int) -> Iter
         sentence.spent.update(range(first, last + 1))
         if subject and kind == "mutual":
             yield from _mutual(sentence, wording.predicate, subject, first, last)
-        elif subject:
+        elif subject and not (kind == "bare_places" and _is_with(sentence, subject)):
             for chunk in subject.chunks:
                 yield _claim(sentence, wording.predicate, subject, first, last, chunk, ())
         return
