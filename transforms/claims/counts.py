@@ -34,6 +34,9 @@ def read_counts(sentence: Sentence) -> Iterator[Claim]:
     for number, chunk in enumerate(sentence.chunks):
         if chunk.drop is not None:
             continue
+        if sentence.is_asked(chunk.last):
+            chunk.absent = True
+            continue
         found = _none(sentence, number, negated)
         if found is None and not chunk.absent and _is_thing(sentence, chunk):
             found = _partitive(sentence, number) or count_of(sentence, chunk.first, chunk.head)

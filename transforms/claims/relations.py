@@ -29,8 +29,6 @@ _PREDICATES_OF_PLACE = frozenset(("in", "into", "inside"))
 
 def read_relations(sentence: Sentence) -> Iterator[Claim]:
     """The relations, in the order of their words."""
-    if "?" in sentence.words:  # "Is the dog on the mat?"
-        return
     words, first_words = sentence.words, wordings().following
     token = 0
     while token < len(words):

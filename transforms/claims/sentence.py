@@ -13,6 +13,7 @@ from transforms.records import Drop
 
 NEGATIONS = frozenset(("not", "n't", "never", "n’t", "neither", "nor"))
 _NOT_ONLY = frozenset(("only", "just", "merely", "simply"))  # "not only a dog, but also a cat"
+_ENDS = frozenset((".", "?", "!"))
 NOUNS = ("NN", "NNS", "NNP", "NNPS")
 
 
@@ -133,6 +134,10 @@ class Sentence:
         if word == "longer":
             return self.before(token, 1) == ("no",)
         return word in NEGATIONS and _NOT_ONLY.isdisjoint(after)
+
+    def is_asked(self, token: int) -> bool:
+        """Whether a token is in a question, of a caption that may have other sentences."""
+        return next((word for word in self.words[token + 1 :] if word in _ENDS), "") == "?"
 
     def before(self, token: int, number: int) -> tuple[str, ...]:
         """The words before a token, at most `number` of them."""

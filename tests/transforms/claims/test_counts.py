@@ -62,6 +62,19 @@ def test_lower_bounds(said, caption, expected):
 
 
 @pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("Is there a cat on the sofa?", []),
+        ("Are there two dogs on the mat?", []),
+        ("Two dogs on the mat. Is a cat on the sofa?", ["Two dogs: exactly 2 (Two)"]),
+        ("Where is a dog? Two cats are on a sofa.", ["Two cats: exactly 2 (Two)", "a sofa: at_least 1 (a)"]),
+    ],
+)
+def test_a_question_counts_nothing(said, caption, expected):
+    assert said(caption, ClaimKind.COUNT) == expected
+
+
+@pytest.mark.parametrize(
     ("caption", "number"),
     [
         ("a couple with two kids", "two kids: exactly 2 (two)"),

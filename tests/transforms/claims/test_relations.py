@@ -121,6 +121,7 @@ def test_negation_without_a_negated_verb(said, caption, expected):
         "A cat with a box beside it",
         "It is next to a car.",
         "Is the cat on the mat?",
+        "Is there a cat on the sofa?",
         "A man trying to get on a bus",
         "The cat might be on the mat.",
         "No dog is on the mat.",
@@ -147,6 +148,11 @@ def test_no_relation(said, caption):
 )
 def test_which_noun_is_meant(said, caption, expected):
     assert relations(said, caption) == expected
+
+
+def test_a_question_is_one_sentence_of_a_caption(said):
+    assert relations(said, "Two dogs on a mat. Is the cat on the sofa?") == ["Two dogs > on > a mat"]
+    assert relations(said, "Where is the dog? The cat is on the sofa.") == ["The cat > on > the sofa"]
 
 
 def test_in_doubt_there_is_no_claim(said):
