@@ -87,7 +87,7 @@ def _has_more_numbers(sentence: Sentence, first: int, token: int, last: int, hea
 
 
 def _bound(sentence: Sentence, first: int, token: int) -> str:
-    """ "At_least" after "at least", "over" and "more than"; "none" after what says that there may be fewer; otherwise "".
+    """ "At_least" after "at least", "over", "more than"; "none" after what says that there may be fewer; otherwise "".
 
     Words outside of the chunk count only where they can belong to nothing else: a plane flies "over two cars".
     """

@@ -57,8 +57,8 @@ def _superlative(sentence: Sentence, token: int, predicate: str) -> Iterator[Cla
 
 
 def _is_a_detail(sentence: Sentence, chunk: int) -> bool:
-    """Whether a chunk may describe the one that words after it rank: "a man in a red shirt, second from the left". Not the
-    dog of "a photo of a dog, second from the left"."""
+    """Whether a chunk may describe the one that is ranked: "a man in a red shirt, second from the left". Not the dog of
+    "a photo of a dog, second from the left"."""
     top = sentence.top(chunk)
     if sentence.deps[top] not in ("pobj", "dobj"):
         return False

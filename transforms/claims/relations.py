@@ -73,7 +73,7 @@ def _is_direction(sentence: Sentence, first: int) -> bool:
 
 
 def _is_with(sentence: Sentence, subject: Subject) -> bool:
-    """Whether a subject is what something has: the fork of "a plate with a fork on the left", which is the plate's left."""
+    """Whether a subject is what something has: the fork of "a plate with a fork on the left", the left of the plate."""
     return any(sentence.words[sentence.heads[sentence.top(chunk)]] == "with" for chunk in subject.chunks)
 
 
