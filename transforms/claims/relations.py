@@ -108,8 +108,12 @@ def _claims(sentence: Sentence, wording: Wording, first: int, last: int) -> Iter
 
 
 def _subject(sentence: Sentence, wording: Wording, first: int, last: int) -> Subject | None:
-    """The subject of the words; "not" may stand right before them: "a cat not on the mat"."""
+    """The subject of the words, if it has a place; "not" may stand right before them: "a cat not on the mat"."""
     subject = find_subject(sentence, first, last, wording.predicate)
+    if subject is not None:
+        heads = [sentence.words[sentence.chunks[chunk].head] for chunk in subject.chunks]
+        if not words_of("predicates", "no_subjects").isdisjoint(heads):
+            return None
     if subject is None or not first or not sentence.negates(first - 1):
         return subject
     return replace(subject, negated=True)
@@ -193,6 +197,9 @@ def _is_no_place(sentence: Sentence, predicate: str, number: int) -> bool:
         and sentence.tags[chunk.first] != "DT"
     ):
         return True
+    colours = no_places()["in"]
+    if predicate == "in" and sentence.words[chunk.first] in colours and noun.endswith("ing"):
+        return True  # "a man in black standing", which parsers take for a noun
     return predicate in _PREDICATES_OF_PLACE and not words_of("predicates", "clothes").isdisjoint(words)
 
 
