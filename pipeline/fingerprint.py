@@ -12,6 +12,7 @@ from pipeline import files
 from pipeline.configuration import GROUND_SECTIONS, Configuration
 from pipeline.faults import CallError
 from transforms import bundled
+from transforms.claims.word_lists import LISTS, read_list
 from transforms.detectors.family import Family
 from transforms.images import bytes_digest
 from transforms.settings import FilterSettings
@@ -25,7 +26,8 @@ def ground_fingerprint(
 ) -> str:
     """The fingerprint of a `ground` run. A model in a folder counts by its content, not by its path.
 
-    family: the detector's family. Only the detector settings that it uses are covered.
+    family: the detector's family. Only the detector settings that it uses are covered. The words that claims are read
+    from are covered if claims are read.
     """
     values = configuration.fingerprint_values()
     # A newer section is missing from the values if all of its keys have their legacy values.
@@ -35,6 +37,8 @@ def ground_fingerprint(
         if not parts["filters"]:
             del parts["filters"]
     parts["detector"] = family.take(configuration.detector).fingerprint_values()
+    if configuration.phrases.claims:
+        parts["phrases"] = {**parts["phrases"], "claim_words": json_digest([read_list(name) for name in LISTS])}
     for section in ("phrases", "detector"):
         if model_identities[section].startswith("folder:"):
             del parts[section]["model"]

@@ -255,6 +255,19 @@ def test_the_limit_of_scans_is_part_of_it_but_not_for_a_run_that_had_none() -> N
     assert fingerprint_of(source={"max_scans": 20}) != fingerprint_of() != fingerprint_of(source={"max_scans": None})
 
 
+def test_the_words_of_claims_are_part_of_it_if_claims_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found() -> list[str]:
+        return [fingerprint_of(phrases={"claims": claims}) for claims in (True, False)]
+
+    (on, off), released = found(), fingerprint.read_list
+    for changed in fingerprint.LISTS:
+        content = {name: {**released(name), "more": [name == changed]} for name in fingerprint.LISTS}
+        monkeypatch.setattr(fingerprint, "read_list", content.__getitem__)
+        assert found()[0] != on
+        assert found()[1] == off
+        on = found()[0]
+
+
 def test_the_rules_for_claims_are_part_of_a_pack_if_the_run_reads_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = read_plan(str(RELEASED / "detections"))
     assert plan is not None

@@ -18,7 +18,6 @@ from transforms.claims.word_lists import no_places, unreal, words_of
 from transforms.records import Claim, ClaimKind
 
 _DEFINITE = frozenset(("the", "these", "those", "all", "his", "her", "its", "their", "our", "my", "your", "both"))
-_NEGATIONS = frozenset(("not", "n't", "never", "n’t"))
 
 
 def is_bare_plural(claim: Claim) -> bool:
@@ -34,6 +33,9 @@ def read_counts(sentence: Sentence) -> Iterator[Claim]:
     negated = _negated_verbs(sentence)
     for number, chunk in enumerate(sentence.chunks):
         if chunk.drop is not None:
+            continue
+        if sentence.is_asked(chunk.last):
+            chunk.absent = True
             continue
         found = _none(sentence, number, negated)
         if found is None and not chunk.absent and _is_thing(sentence, chunk):
@@ -70,12 +72,17 @@ def _none(sentence: Sentence, number: int, negated: frozenset[int]) -> Count | N
         return None
     top = sentence.top(number)
     governor = sentence.heads[top]
+    there = governor in negated and bool(sentence.children(governor, "expl"))
+    negation = first if sentence.negates(first) else first - 1
+    if negation >= 0 and sentence.negates(negation) and not there:  # "a man, not a woman", "neither a dog nor a cat"
+        chunk.absent = True
+        none = words[negation + 1 : negation + 3] == ["a", "single"]
+        return Count(NONE, 0, negation, negation + 2) if none else None
     if sentence.deps[top] == "conj":  # "without a hat or a coat"
         other = sentence.chunk_at[governor]
-        if 0 <= other < number and sentence.chunks[other].absent:
+        if 0 <= other < number and sentence.chunks[other].absent and words[first - 1] != "but":
             chunk.absent = True
             return None
-    there = governor in negated and sentence.children(governor, "expl")
     if governor in negated and (there or sentence.deps[top] in ("attr", "dobj", "oprd")):
         chunk.absent = True
         negation = next(iter(sentence.children(governor, "neg")), -1)
@@ -93,12 +100,10 @@ def _is_name(sentence: Sentence, number: int) -> bool:
 
 
 def _negated_verbs(sentence: Sentence) -> frozenset[int]:
-    if _NEGATIONS.isdisjoint(sentence.words):
-        return frozenset()
     return frozenset(
-        head
-        for word, head, dep in zip(sentence.words, sentence.heads, sentence.deps, strict=True)
-        if dep == "neg" and word in _NEGATIONS
+        sentence.heads[token]
+        for token, dep in enumerate(sentence.deps)
+        if (dep == "neg" or sentence.words[token] == "longer") and sentence.negates(token)
     )
 
 

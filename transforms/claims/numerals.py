@@ -13,6 +13,7 @@ UNCOUNTED = 12
 _MOST = 100  # a larger number is a name, a year or a guess
 _RANGE = frozenset(("or", "to", "-", "–", "and/or"))
 _BETWEEN = _RANGE | {"and"}
+_NAME = ("NNP", "NNPS")
 _MORE = frozenset(("more", "other", "additional", "extra"))
 
 
@@ -31,7 +32,7 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
     words = sentence.words
     value, last = value_of(words[token]), token
     plural = sentence.is_plural(head) or (words[head] in _same_plural() and value > 1)
-    if not plural or is_inexact(sentence, first, token):
+    if not plural or is_inexact(sentence, first, token) or _is_of_a_name(sentence, first, token, head):
         return None
     if "-" in words[token]:  # "3-4 dogs"
         return _counted(sentence, AT_LEAST, value, first, last, head, of)
@@ -42,16 +43,23 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
         value, last = value + value_of(words[last + 1]), last + 1
     elif words[last] != "dozen" and last + 1 < head and words[last + 1] == "dozen":
         value, last = value * UNCOUNTED, last + 1
-    elif words[last] == "dozen" and "half" in words[max(token - 2, 0) : token]:
+    elif words[last] == "dozen" and "half" in words[max(token - 2, first) : token]:
         value = UNCOUNTED // 2
     if last + 1 < head and (words[last + 1] in words_of("quantities", "uncounted") or sentence.tags[last + 1] == "CD"):
+        return None
+    if not words_of("quantities", "upper_bounds").isdisjoint(words[last + 1 : head]):  # "two or fewer dogs"
+        return None
+    if _has_more_numbers(sentence, first, token, last, head):
         return None
     predicate = EXACTLY
     if not _MORE.isdisjoint(words[last + 1 : head]):
         predicate = AT_LEAST
-    if not words_of("quantities", "at_least").isdisjoint(words[max(token - 2, 0) : token]):
+    bound = _bound(sentence, first, token)
+    if bound is NONE:
+        return None
+    if bound:
         predicate = AT_LEAST
-    if "couple" in words[max(token - 2, 0) : token]:
+    if "couple" in words[max(token - 2, first) : token]:  # "a couple dozen eggs", not "a couple with two kids"
         predicate, value = AT_LEAST, UNCOUNTED
     return _counted(sentence, predicate, value, first, last, head, of)
 
@@ -69,12 +77,64 @@ def _counted(sentence: Sentence, predicate: str, value: int, first: int, last: i
     return Count(predicate, value, start, max(last, of))
 
 
+def _has_more_numbers(sentence: Sentence, first: int, token: int, last: int, head: int) -> bool:
+    """Whether a chunk has another number, which is added or multiplied: "two red and three blue cars", "two by four
+    boards", "two and a half men", "a red and two blue cars"."""
+    after = sentence.words[last + 1 : head]
+    if any(value_of(word) or word in ("one", "half", "by", "x", "×") for word in after):
+        return True
+    return "CD" in sentence.tags[last + 1 : head] or "and" in sentence.words[first:token]
+
+
+def _bound(sentence: Sentence, first: int, token: int) -> str:
+    """ "At_least" after "at least", "over", "more than"; "none" after what says that there may be fewer; otherwise "".
+
+    Words outside of the chunk count only where they can belong to nothing else: a plane flies "over two cars".
+    """
+    words = sentence.words
+    inside = words[max(token - 2, first) : token]
+    before = ["", "", *words[:first]][-2:] if token == first else ["", ""]
+    upper = words_of("quantities", "upper_bounds")
+    if before[1] in ("than", "to", "of", "most") and not upper.isdisjoint(before):  # "fewer than", "a maximum of"
+        return NONE
+    if not words_of("quantities", "at_least").isdisjoint(inside) or before[1] == "least":
+        return AT_LEAST
+    if "than" in inside or before[1] == "than":
+        more = words_of("quantities", "more_than")
+        return AT_LEAST if not more.isdisjoint(words[max(token - 2, 0) : token]) else ""
+    opens = before[0] in ("", "is", "are", "was", "were") and first < 3
+    return AT_LEAST if before[1] == "over" and opens else ""
+
+
 def is_inexact(sentence: Sentence, first: int, token: int) -> bool:
     """Whether the words before a number say that it is none: "number 5", "about ten", "the other two"."""
     inside, words = sentence.words[first:token], words_of("quantities", "not_counted")
     if any(word in words for word in inside):
         return True
-    return token == first > 0 and sentence.words[first - 1] in words_of("quantities", "names")
+    if token != first or not first:
+        return False
+    is_capacity = sentence.words[first - 1] == "for" and first > 1 and _takes(sentence.words[first - 2])
+    return is_capacity or sentence.words[first - 1] in words_of("quantities", "names")
+
+
+def _takes(word: str) -> bool:
+    """Whether a thing "for six guests" is for as many as that, and they need not be there."""
+    return word in words_of("quantities", "for_so_many")
+
+
+def _is_of_a_name(sentence: Sentence, first: int, token: int, head: int) -> bool:
+    """Whether a number belongs to a name or a headline: "Canon 5 D lenses", "phone 5 cases", "10 best dogs"."""
+    tags, words = sentence.tags, sentence.words
+    if token > first and tags[token - 1] in ("NN", "NNS") and words[token - 1] not in ("couple", "half"):
+        return True
+    if tags[head] in _NAME or (token and (tags[token - 1] in (*_NAME, "CD") or _is_letter(words[token - 1]))):
+        return True
+    after = range(token + 1, head)
+    return any(tags[at] in ("JJS", "RBS") or words[at] == "best" or _is_letter(words[at]) for at in after)
+
+
+def _is_letter(word: str) -> bool:
+    return len(word) == 1 and word.isalpha() and word != "a"
 
 
 def value_of(word: str) -> int:

@@ -88,17 +88,26 @@ def _measured(sentence: Sentence, first: int, of: int, head: int) -> Count | Non
         return None
     if word in words_of("quantities", "uncounted"):
         return _dozens(sentence, first, measure, of) if plural else None
+    exact = counted and inner is not None and inner.predicate == EXACTLY
+    if exact and _multiplies(sentence, first, measure):
+        return None
     if word in words_of("quantities", "herds"):
         return inner if counted else Count(AT_LEAST, 2, first, of)
     if word not in measures():
         return None
-    if counted and inner is not None and inner.predicate == EXACTLY:  # "a group of three dogs"
+    if exact:  # "a group of three dogs"
         return inner
     number = measures()[word]
     single = measure == first or words[first] in ("a", "the", "an", "this", "that", "another", "each")
     if number and single and (plural or number == 2) and not _is_qualified(sentence, first, measure):
         return Count(EXACTLY, number, first, of)
     return Count(AT_LEAST, 2, first, of) if plural else None
+
+
+def _multiplies(sentence: Sentence, first: int, measure: int) -> bool:
+    """Whether a measure says that there is more than one set of what follows: "three rows of four chairs"."""
+    several = sentence.is_plural(measure) or measures().get(sentence.words[measure], 0) > 0
+    return several or any(value_of(word) for word in sentence.words[first:measure])
 
 
 def _is_bare(count: Count, head: int) -> bool:

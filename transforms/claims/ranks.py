@@ -9,7 +9,7 @@ from functools import cache
 
 from transforms.claims.sentence import Sentence
 from transforms.claims.word_lists import read_list, wordings_at
-from transforms.records import Claim, ClaimKind
+from transforms.records import Claim, ClaimKind, Drop
 
 
 def read_ranks(sentence: Sentence) -> Iterator[Claim]:
@@ -56,6 +56,18 @@ def _superlative(sentence: Sentence, token: int, predicate: str) -> Iterator[Cla
         yield Claim(ClaimKind.RANK, *sentence.characters(first, last), *sentence.span(chunk), predicate, number)
 
 
+def _is_a_detail(sentence: Sentence, chunk: int) -> bool:
+    """Whether a chunk may describe the one that is ranked: "a man in a red shirt, second from the left". Not the dog of
+    "a photo of a dog, second from the left"."""
+    top = sentence.top(chunk)
+    if sentence.deps[top] not in ("pobj", "dobj"):
+        return False
+    governor = sentence.heads[top]
+    shown = sentence.chunk_at[sentence.heads[governor]]
+    is_shown = sentence.words[governor] == "of" and shown >= 0 and sentence.chunks[shown].drop is Drop.PICTURE
+    return not is_shown
+
+
 def _ordinal(sentence: Sentence, token: int, number: int) -> Iterator[Claim]:
     """ "The second dog from the right", "the dog second from the right"."""
     inside = sentence.chunk_at[token]
@@ -67,7 +79,7 @@ def _ordinal(sentence: Sentence, token: int, number: int) -> Iterator[Claim]:
         while before >= 0 and sentence.words[before] in (",", "the", "is"):
             before -= 1
         chunk = sentence.chunk_at[before] if before >= 0 else -1
-        if chunk < 0 or sentence.chunks[chunk].last != before:
+        if chunk < 0 or sentence.chunks[chunk].last != before or _is_a_detail(sentence, chunk):
             return
     if sentence.chunks[chunk].drop is not None or sentence.chunks[chunk].absent:
         return

@@ -5,6 +5,7 @@ what they could say: what follows must be an object of one of the words, and the
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from transforms.claims.attachment import Subject
 from transforms.claims.sentence import Sentence
@@ -28,8 +29,6 @@ _PREDICATES_OF_PLACE = frozenset(("in", "into", "inside"))
 
 def read_relations(sentence: Sentence) -> Iterator[Claim]:
     """The relations, in the order of their words."""
-    if "?" in sentence.words:  # "Is the dog on the mat?"
-        return
     words, first_words = sentence.words, wordings().following
     token = 0
     while token < len(words):
@@ -49,6 +48,8 @@ def _fits(sentence: Sentence, wording: Wording, first: int, last: int) -> bool:
     if wording.kind == "verbs":
         return sentence.tags[first].startswith("VB")
     if wording.kind == "bare_places":
+        if _is_direction(sentence, first):
+            return False
         following = last + 1
         return following == len(sentence.words) or (
             sentence.words[following] not in ("of", "side", "hand", "corner") and sentence.starting_at(following) < 0
@@ -58,25 +59,43 @@ def _fits(sentence: Sentence, wording: Wording, first: int, last: int) -> bool:
     return wording.kind != "ordinals_from"
 
 
+def _is_direction(sentence: Sentence, first: int) -> bool:
+    """Whether "to the left" and "on the left" say where something looks or goes: "looking to the left", "drives on the
+    left". "To the left" is a place only right after a noun, "is" or a participle such as "seated"."""
+    before = max(first - 1, 0)
+    is_place = sentence.chunk_at[before] >= 0 or sentence.words[before] in _BE | words_of("predicates", "located")
+    if sentence.words[first] == "to" and not is_place:
+        return True
+    governor = sentence.heads[first]
+    is_verb = sentence.tags[governor].startswith("VB") and sentence.chunk_at[governor] < 0
+    verb = sentence.words[governor]
+    return is_verb and (verb in forms_of("motion") or verb in forms_of("looking"))
+
+
+def _is_with(sentence: Sentence, subject: Subject) -> bool:
+    """Whether a subject is what something has: the fork of "a plate with a fork on the left", the left of the plate."""
+    return any(sentence.words[sentence.heads[sentence.top(chunk)]] == "with" for chunk in subject.chunks)
+
+
 def _claims(sentence: Sentence, wording: Wording, first: int, last: int) -> Iterator[Claim]:
     kind = wording.kind
     if kind in ("places", "bare_places", "mutual"):
-        subject = find_subject(sentence, first, last, wording.predicate)
+        subject = _subject(sentence, wording, first, last)
         sentence.spent.update(range(first, last + 1))
         if subject and kind == "mutual":
             yield from _mutual(sentence, wording.predicate, subject, first, last)
-        elif subject:
+        elif subject and not (kind == "bare_places" and _is_with(sentence, subject)):
             for chunk in subject.chunks:
                 yield _claim(sentence, wording.predicate, subject, first, last, chunk, ())
         return
     if tuple(sentence.words[last + 1 : last + 3]) in _RECIPROCAL:
-        if subject := find_subject(sentence, first, last, wording.predicate):
+        if subject := _subject(sentence, wording, first, last):
             yield from _mutual(sentence, wording.predicate, subject, first, last + 2)
         return
     objects = _objects(sentence, wording, first, last)
     if not objects:
         return
-    subject = find_subject(sentence, first, last, wording.predicate)
+    subject = _subject(sentence, wording, first, last)
     if wording.predicate in _COMPARE:
         sentence.compared.update(objects)
     if subject is None or (kind == "predicative" and not subject.copular):
@@ -86,6 +105,18 @@ def _claims(sentence: Sentence, wording: Wording, first: int, last: int) -> Iter
         for each in (objects, *others):
             if chunk not in each:
                 yield _claim(sentence, wording.predicate, subject, first, last, chunk, each)
+
+
+def _subject(sentence: Sentence, wording: Wording, first: int, last: int) -> Subject | None:
+    """The subject of the words, if it has a place; "not" may stand right before them: "a cat not on the mat"."""
+    subject = find_subject(sentence, first, last, wording.predicate)
+    if subject is not None:
+        heads = [sentence.words[sentence.chunks[chunk].head] for chunk in subject.chunks]
+        if not words_of("predicates", "no_subjects").isdisjoint(heads):
+            return None
+    if subject is None or not first or not sentence.negates(first - 1):
+        return subject
+    return replace(subject, negated=True)
 
 
 def _coordinated(sentence: Sentence, number: int) -> tuple[tuple[int, ...], ...]:
@@ -166,6 +197,9 @@ def _is_no_place(sentence: Sentence, predicate: str, number: int) -> bool:
         and sentence.tags[chunk.first] != "DT"
     ):
         return True
+    colours = no_places()["in"]
+    if predicate == "in" and sentence.words[chunk.first] in colours and noun.endswith("ing"):
+        return True  # "a man in black standing", which parsers take for a noun
     return predicate in _PREDICATES_OF_PLACE and not words_of("predicates", "clothes").isdisjoint(words)
 
 

@@ -11,6 +11,9 @@ from transforms.phrases.noun_phrases import Phrases
 from transforms.phrases.word_lists import read_lists
 from transforms.records import Drop
 
+NEGATIONS = frozenset(("not", "n't", "never", "n’t", "neither", "nor"))
+_NOT_ONLY = frozenset(("only", "just", "merely", "simply"))  # "not only a dog, but also a cat"
+_ENDS = frozenset((".", "?", "!"))
 NOUNS = ("NN", "NNS", "NNP", "NNPS")
 
 
@@ -124,6 +127,17 @@ class Sentence:
             for child, head in enumerate(self.heads)
             if head == token and child != token and self.deps[child] in deps
         ]
+
+    def negates(self, token: int) -> bool:
+        """Whether a word says that what follows is not so: "not", "no longer". Not the one of "not only"."""
+        word, after = self.words[token], self.words[token + 1 : token + 2]
+        if word == "longer":
+            return self.before(token, 1) == ("no",)
+        return word in NEGATIONS and _NOT_ONLY.isdisjoint(after)
+
+    def is_asked(self, token: int) -> bool:
+        """Whether a token is in a question, of a caption that may have other sentences."""
+        return next((word for word in self.words[token + 1 :] if word in _ENDS), "") == "?"
 
     def before(self, token: int, number: int) -> tuple[str, ...]:
         """The words before a token, at most `number` of them."""

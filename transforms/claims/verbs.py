@@ -17,7 +17,6 @@ from transforms.claims.sentence import Sentence
 from transforms.claims.word_lists import forms_of, without_place, words_of
 from transforms.records import Drop
 
-_NEGATIONS = frozenset(("not", "n't", "never", "n’t"))
 _RELATIVE = ("WDT", "WP", "WP$")
 _MODALS = frozenset(("can", "could", "may", "might", "should", "would", "will", "must", "shall"))
 _BE = frozenset(("is", "are", "was", "were", "be", "being", "been", "'s", "’s", "'re", "am"))
@@ -86,7 +85,7 @@ def _clause(sentence: Sentence, verb: int, first: int) -> _Clause:
         dep, word = sentence.deps[child], sentence.words[child]
         if dep in ("nsubj", "nsubjpass", "csubj") and child < first:
             subject = child
-        negated = negated or (dep == "neg" and word in _NEGATIONS)
+        negated = negated or ((dep == "neg" or word == "longer") and sentence.negates(child))
         expletive = expletive or dep == "expl"
         modal = modal or (dep == "aux" and word in _MODALS)
     return _Clause(subject, negated, expletive, modal)

@@ -9,6 +9,9 @@ from typing import Any
 
 import yaml
 
+LISTS = ("predicates", "quantities", "stuff")
+"""The files of this folder."""
+
 _VOWELS = "aeiou"
 _PICTURE = "PICTURE"  # in a wording, any word for a picture
 

@@ -21,6 +21,9 @@ from transforms.records import ClaimKind
         ("both dogs", ["both dogs: exactly 2 (both)"]),
         ("three sheep", ["three sheep: exactly 3 (three)"]),
         ("two slices of pizza", ["two slices of pizza: exactly 2 (two)"]),
+        ("a row of four chairs", ["a row of four chairs: exactly 4 (four)"]),
+        ("food for two dogs", ["two dogs: exactly 2 (two)"]),
+        ("two black and white dogs", ["two black and white dogs: exactly 2 (two)"]),
         ("a group of three men", ["a group of three men: exactly 3 (three)"]),
     ],
 )
@@ -45,6 +48,10 @@ def test_exact_numbers(said, caption, expected):
         ("three or four dogs", ["three or four dogs: at_least 3 (three or four)"]),
         ("at least five cats", ["at least five cats: at_least 5 (at least five)"]),
         ("3-4 dogs", ["3-4 dogs: at_least 3 (3-4)"]),
+        ("There are over 20 dogs.", ["over 20 dogs: at_least 20 (over 20)"]),
+        ("more than two dogs", ["more than two dogs: at_least 2 (more than two)"]),
+        ("a couple dozen dogs", ["a couple dozen dogs: at_least 12 (a couple dozen)"]),
+        ("over two dozen eggs", ["two dozen eggs: at_least 24 (two dozen)"]),
         ("two other dogs", ["two other dogs: at_least 2 (two)"]),
         ("Two of the dogs are brown.", ["the dogs: at_least 2 (Two of)"]),
         ("One of the dogs is brown.", ["the dogs: at_least 1 (One of)"]),
@@ -57,9 +64,44 @@ def test_lower_bounds(said, caption, expected):
 @pytest.mark.parametrize(
     ("caption", "expected"),
     [
+        ("Is there a cat on the sofa?", []),
+        ("Are there two dogs on the mat?", []),
+        ("Two dogs on the mat. Is a cat on the sofa?", ["Two dogs: exactly 2 (Two)"]),
+        ("Where is a dog? Two cats are on a sofa.", ["Two cats: exactly 2 (Two)", "a sofa: at_least 1 (a)"]),
+    ],
+)
+def test_a_question_counts_nothing(said, caption, expected):
+    assert said(caption, ClaimKind.COUNT) == expected
+
+
+@pytest.mark.parametrize(
+    ("caption", "number"),
+    [
+        ("a couple with two kids", "two kids: exactly 2 (two)"),
+        ("a couple holding two kids", "two kids: exactly 2 (two)"),
+        ("A couple feeds 3 ducks.", "3 ducks: exactly 3 (3)"),
+        ("an old couple and two dogs", "two dogs: exactly 2 (two)"),
+        ("a plane flying over two cars", "two cars: exactly 2 (two)"),
+        ("a man jumps over three dogs", "three dogs: exactly 3 (three)"),
+    ],
+)
+def test_words_before_a_chunk_change_no_number(said, caption, number):
+    assert said(caption, ClaimKind.COUNT)[-1] == number
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
         ("There are no dogs.", ["no dogs: none 0 (no)"]),
         ("a road without any cars", ["any cars: none 0 (without any)"]),
         ("There is not a cat.", ["a cat: none 0 (not a)"]),
+        ("not a single car on the road", ["not a single car: none 0 (not a single)"]),
+        ("not two dogs but three cats", ["three cats: exactly 3 (three)"]),
+        ("There are no longer two dogs on the mat.", []),
+        ("neither a dog nor a cat is on the sofa", []),
+        ("There is neither a dog nor a cat.", []),
+        ("Two dogs, not three cats, on a bed", ["Two dogs: exactly 2 (Two)", "a bed: at_least 1 (a)"]),
+        ("not only two dogs but three cats", ["not only two dogs: exactly 2 (two)", "three cats: exactly 3 (three)"]),
         ("two men without hats", ["two men: exactly 2 (two)", "hats: none 0 (without)"]),
     ],
 )
@@ -77,6 +119,37 @@ def test_what_is_not_there(said, caption, expected):
         "the 747 jet",
         "the 2004 models",
         "about ten dogs",
+        "Canon 5 D lenses",
+        "Nike Air Max 90 shoes",
+        "level 3 chargers",
+        "the iPhone 5 cases",
+        "Five Guys burger",
+        "Twelve Angry Men",
+        "Two Steps From Hell",
+        "10 Best Dogs",
+        "the two largest dogs",
+        "Buy 2 shirts get 1 free",
+        "table for six guests",
+        "Room for two people",
+        "three rows of four chairs",
+        "two sets of three books",
+        "groups of three men",
+        "two red and three blue cars",
+        "a red and two blue cars",
+        "two by two the animals",
+        "two by four boards",
+        "Two and a half men",
+        "two thirds of a pizza",
+        "fewer than five dogs",
+        "less than five cars",
+        "no fewer than five dogs",
+        "no more than five dogs",
+        "at most two dogs",
+        "up to two dogs",
+        "two or fewer dogs",
+        "a maximum of five dogs",
+        "a minimum of two cats",
+        "rather than two dogs",
         "the other two dogs",
         "the no parking sign",
         "the couple on the bench",

@@ -20,6 +20,9 @@ def relations(said, caption):
         ("A dog to the left of a car.", ["A dog > left_of > a car"]),
         ("The dog is on the left side of the car.", ["The dog > left_side_of > the car"]),
         ("A lamp on top of a shelf", ["A lamp > on_top_of > a shelf"]),
+        ("A dog tied to a pole", ["A dog > connected_to > a pole"]),
+        ("A boat connected to a dock", ["A boat > connected_to > a dock"]),
+        ("A box attached to a pole", ["A box > attached_to > a pole"]),
         ("A garden surrounded by a fence", ["A garden > enclosed_by > a fence"]),
         ("A box that contains a cat", ["A box > contains > a cat"]),
         ("A cat is bigger than a dog.", ["A cat > larger_than > a dog"]),
@@ -57,6 +60,19 @@ def test_things_that_are_related_to_each_other(said, words):
         ("A cup in the middle of the frame.", ["A cup > picture_middle"]),
         ("A dog in the background.", ["A dog > background"]),
         ("A pizza with cheese in the middle.", []),
+        ("A man to the left", ["A man > picture_left"]),
+        ("The dog is to the left.", ["The dog > picture_left"]),
+        ("A man standing on the left", ["A man > picture_left"]),
+        ("The train on the left is red.", ["The train > picture_left"]),
+        ("A man looking to the left", []),
+        ("A dog turning to the right", []),
+        ("A man heading to the left", []),
+        ("A man pointing to the left", []),
+        ("A horse facing to the left", []),
+        ("A sign with an arrow to the left", []),
+        ("A plate with a fork on the left", []),
+        ("A house with a garage on the right", []),
+        ("The car drives on the left.", []),
     ],
 )
 def test_places_in_the_picture(said, caption, expected):
@@ -78,6 +94,24 @@ def test_negation(said, word):
 
 
 @pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("a cat not on the mat", ["not a cat > on > the mat"]),
+        ("a dog that is no longer on the sofa", ["not a dog > on > the sofa"]),
+        ("a dog no longer on the sofa", ["not a dog > on > the sofa"]),
+        ("The cat is neither on the mat nor under the bed.", ["not The cat > on > the mat"]),
+        ("The cup is not only on the table.", ["The cup > on > the table"]),
+        ("There are no longer two dogs on the mat.", []),
+        ("neither a dog nor a cat is on the sofa", []),
+        ("not a single car on the road", []),
+        ("A cat sits on the mat, not the sofa.", ["A cat > on > the mat"]),
+    ],
+)
+def test_negation_without_a_negated_verb(said, caption, expected):
+    assert relations(said, caption) == expected
+
+
+@pytest.mark.parametrize(
     "caption",
     [
         "A man looking at a dog",
@@ -90,9 +124,19 @@ def test_negation(said, word):
         "A cat with a box beside it",
         "It is next to a car.",
         "Is the cat on the mat?",
+        "Is there a cat on the sofa?",
         "A man trying to get on a bus",
         "The cat might be on the mat.",
         "No dog is on the mat.",
+        "a fight between two men",
+        "a conversation between two women",
+        "a comparison between two cars",
+        "a match between two teams",
+        "a man under arrest",
+        "a woman in her twenties",
+        "a cat on the prowl",
+        "motion on a street",
+        "man in black standing",
         "A man eating a pizza at a table",
         "A woman holding a cup in a park",
     ],
@@ -116,6 +160,11 @@ def test_no_relation(said, caption):
 )
 def test_which_noun_is_meant(said, caption, expected):
     assert relations(said, caption) == expected
+
+
+def test_a_question_is_one_sentence_of_a_caption(said):
+    assert relations(said, "Two dogs on a mat. Is the cat on the sofa?") == ["Two dogs > on > a mat"]
+    assert relations(said, "Where is the dog? The cat is on the sofa.") == ["The cat > on > the sofa"]
 
 
 def test_in_doubt_there_is_no_claim(said):
