@@ -191,8 +191,9 @@ RELATIONS: dict[str, Rule] = {
     "in": Rule(partial(_share, of="smaller"), lambda m: _refuted_if(m["share"] < IN)),
     "inside": Rule(partial(_share, of="subject"), lambda m: _refuted_if(m["share"] < INSIDE)),
     "contains": Rule(partial(_share, of="object"), lambda m: _refuted_if(m["share"] < INSIDE)),
-    "surrounding": Rule(partial(_share, of="object"), lambda m: _refuted_if(m["share"] < INSIDE), around="subject"),
-    "enclosed_by": Rule(partial(_share, of="subject"), lambda m: _refuted_if(m["share"] < INSIDE), around="object"),
+    # Grass in front of a giraffe, a fence around a house: what surrounds a thing covers little of its box.
+    "surrounding": Rule(_contact, lambda m: _refuted_if(m["gap"] > APART), around="subject"),
+    "enclosed_by": Rule(_contact, lambda m: _refuted_if(m["gap"] > APART), around="object"),
     "next_to": _NEXT_TO,
     "by": _NEXT_TO,
     "near": Rule(_closeness, lambda m: _refuted_if(m["areas"] <= PERSPECTIVE and m["gap"] > 2 * NEAR)),

@@ -73,10 +73,12 @@ CASES = [
     ("contains", TEN, box(8.01, 0, 10, 10), C),
     ("contains", box(0, 0, 4, 4), TEN, C),
     ("contains", TEN, box(0, 0, 4, 4), U),
-    ("surrounding", TEN, box(8, 0, 10, 10), U),
-    ("surrounding", TEN, box(8.01, 0, 10, 10), C),
-    ("enclosed_by", TEN, box(8, 0, 10, 10), U),
-    ("enclosed_by", TEN, box(8.01, 0, 10, 10), C),
+    ("surrounding", TWO, box(2.4, 0, 2, 2), U),
+    ("surrounding", TWO, box(2.41, 0, 2, 2), C),
+    ("enclosed_by", TWO, box(2.4, 0, 2, 2), U),
+    ("enclosed_by", TWO, box(2.41, 0, 2, 2), C),
+    ("enclosed_by", (0.4, 0.1, 0.6, 0.8), (0, 0.7, 1, 1), U),  # "a giraffe surrounded by grass"
+    ("enclosed_by", box(2, 0, 6, 10), box(0, 9, 10, 2), U),  # "a house enclosed by a fence"
     ("next_to", TWO, box(5, 0, 2, 2), U),
     ("next_to", TWO, box(5.01, 0, 2, 2), C),
     ("next_to", TWO, box(1, 1, 2, 2), U),
