@@ -33,6 +33,9 @@ INSIDE = 0.2
 IN = 0.05
 """`in` demands less, and of the smaller box: "a man in a hat", "flowers in a vase"."""
 
+WITHIN = 0.8
+"""A thing of which more is within another one's box is not far from it. Less is perspective: one before the other."""
+
 BEYOND = 0.25
 """What is between two things is not beyond the centre of one by more than this fraction of their distance."""
 
@@ -64,9 +67,12 @@ def _sides(s: Corners, o: Corners, axis: int) -> Measured:
 
 def _stacked(s: Corners, o: Corners) -> Measured:
     """overlap_x: the common part of both extents on the x axis, as a fraction of the smaller; negative: the space."""
+    return {**_sides(s, o, 1), "overlap_x": _overlap_x(s, o)}
+
+
+def _overlap_x(s: Corners, o: Corners) -> float:
     narrow = min(s[2] - s[0], o[2] - o[0])
-    common = min(-geometry.distance(s, o, 0), narrow)
-    return {**_sides(s, o, 1), "overlap_x": ratio(common, narrow)}
+    return ratio(min(-geometry.distance(s, o, 0), narrow), narrow)
 
 
 def _contact(s: Corners, o: Corners) -> Measured:
@@ -74,11 +80,20 @@ def _contact(s: Corners, o: Corners) -> Measured:
     return {"gap": ratio(2 * geometry.gap(s, o), geometry.size(s) + geometry.size(o))}
 
 
+def _below(s: Corners, o: Corners) -> float:
+    return ratio((s[1] + s[3]) / 2 - o[3], s[3] - s[1])
+
+
+def _hanging(s: Corners, o: Corners) -> Measured:
+    """below: how far the subject's centre is below the object's lower edge, in heights of the subject. overlap_x: see
+    `_stacked`."""
+    return {**_contact(s, o), "below": _below(s, o), "overlap_x": _overlap_x(s, o)}
+
+
 def _resting(s: Corners, o: Corners) -> Measured:
-    """below: how far the subject's centre is below the object's lower edge, in heights of the subject. held: the share
-    of the object that is in the subject's box."""
-    below = ratio((s[1] + s[3]) / 2 - o[3], s[3] - s[1])
-    return {**_contact(s, o), "below": below, "held": ratio(geometry.shared(s, o), geometry.area(o))}
+    """below: as in `_hanging`. held: the share of the object that is in the subject's box."""
+    held = ratio(geometry.shared(s, o), geometry.area(o))
+    return {**_contact(s, o), "below": _below(s, o), "held": held}
 
 
 def _share(s: Corners, o: Corners, of: str) -> Measured:
@@ -95,7 +110,7 @@ def _closeness(s: Corners, o: Corners) -> Measured:
 
 
 def _centring(s: Corners, o: Corners) -> Measured:
-    """dx: distance of the centres on the x axis, in half widths of the object."""
+    """dx: distance of the centres on the x axis, in half widths of the object, which is all of its boxes."""
     return {**_contact(s, o), "dx": ratio(s[0] + s[2] - o[0] - o[2], o[2] - o[0])}
 
 
@@ -170,11 +185,12 @@ def _at_the_edge(m: Measured) -> Verdict:
     return Verdict.CONTRADICTED if m["border"] >= 0.25 else Verdict.UNDECIDED  # 0.5 is a point in the centre
 
 
-_ON = Rule(_resting, lambda m: _refuted_if(m["gap"] > APART or (m["below"] > 0 and m["held"] < INSIDE)))
+_ON_TOP_OF = Rule(_resting, lambda m: _refuted_if(m["gap"] > APART or (m["below"] > 0 and m["held"] < INSIDE)))
+# What is right below may hang: a chandelier on the ceiling, keys on a hook.
+_ON = Rule(_hanging, lambda m: _refuted_if(m["gap"] > APART or (m["below"] > 0 and m["overlap_x"] <= 0)))
 _ABOVE = Rule(partial(_sides, axis=1), partial(_beyond, name="dy", sign=1), provable=True)
 _BELOW = Rule(partial(_sides, axis=1), partial(_beyond, name="dy", sign=-1), provable=True)
 _NEXT_TO = Rule(_closeness, lambda m: _refuted_if(m["areas"] <= PERSPECTIVE and m["gap"] > NEAR))
-_FAR_FROM = Rule(_closeness, lambda m: _refuted_if(m["areas"] <= PERSPECTIVE and m["gap"] == 0))
 _TOUCHING = Rule(_contact, lambda m: _refuted_if(m["gap"] > APART))
 
 BETWEEN = "between"
@@ -187,7 +203,7 @@ RELATIONS: dict[str, Rule] = {
     "over": Rule(_stacked, partial(_vertical, sign=1), provable=True),
     "under": Rule(_stacked, partial(_vertical, sign=-1), provable=True),
     "on": _ON,
-    "on_top_of": _ON,
+    "on_top_of": _ON_TOP_OF,
     "in": Rule(partial(_share, of="smaller"), lambda m: _refuted_if(m["share"] < IN)),
     "inside": Rule(partial(_share, of="subject"), lambda m: _refuted_if(m["share"] < INSIDE)),
     "contains": Rule(partial(_share, of="object"), lambda m: _refuted_if(m["share"] < INSIDE)),
@@ -197,17 +213,17 @@ RELATIONS: dict[str, Rule] = {
     "next_to": _NEXT_TO,
     "by": _NEXT_TO,
     "near": Rule(_closeness, lambda m: _refuted_if(m["areas"] <= PERSPECTIVE and m["gap"] > 2 * NEAR)),
-    "far_from": _FAR_FROM,
-    "away_from": _FAR_FROM,
+    "far_from": Rule(partial(_share, of="smaller"), lambda m: _refuted_if(m["share"] > WITHIN)),
     "touching": _TOUCHING,
     "against": _TOUCHING,
     "attached_to": _TOUCHING,
-    "middle_of": Rule(_centring, lambda m: _refuted_if(m["gap"] > APART or abs(m["dx"]) > 1)),
+    # All boxes as one: "in the middle of two trucks", "of a crowd".
+    "middle_of": Rule(_centring, lambda m: _refuted_if(m["gap"] > APART or abs(m["dx"]) > 1), around="object"),
     BETWEEN: Rule(_betweenness, _is_between, provable=True),
 }
 """The rules for a subject and objects, by the names of `predicates.yaml`. What is missing here is undecided: behind,
-in_front_of, facing, left_side_of (it may be the thing's own left), larger_than (in the world), and whatever else needs
-depth, the front of a thing, or more than boxes."""
+in_front_of, away_from (who walks away may be near), facing, left_side_of (it may be the thing's own left), larger_than
+(in the world), and whatever else needs depth, the front of a thing, or more than boxes."""
 
 PICTURE: dict[str, Rule] = {
     "picture_left": Rule(_centre, partial(_on_side, name="x", low=True), provable=True),
