@@ -61,10 +61,10 @@ def _check(claim: Claim, boxes: Boxes, width: int, height: int) -> Checked:
         rivals = geometry.square(others, width, height)
         return check_rank(claim.predicate, claim.number, without_groups(kept), rivals)
     if not spans:
-        return check_place(claim.predicate, subject.kept)
+        return check_place(claim.predicate, subject.kept, every=claim.negated)
     found = [boxes.get(one, PhraseBoxes()) for one in spans]
     objects = [geometry.square(one.kept, width, height) for one in found]
-    return check_relation(claim.predicate, kept, objects, each_other=spans == [span])
+    return check_relation(claim.predicate, kept, objects, each_other=spans == [span], every=claim.negated)
 
 
 def _negated(claim: Claim, checked: Checked) -> Checked:

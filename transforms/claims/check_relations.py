@@ -33,6 +33,9 @@ INSIDE = 0.2
 IN = 0.05
 """`in` demands less, and of the smaller box: "a man in a hat", "flowers in a vase"."""
 
+MOST = 20
+"""So many boxes of a phrase are tried for `between`, which compares three boxes at a time."""
+
 WITHIN = 0.8
 """A thing of which more is within another one's box is not far from it. Less is perspective: one before the other."""
 
@@ -235,40 +238,62 @@ PICTURE: dict[str, Rule] = {
 }
 """The rules for a subject and the picture. background and foreground are undecided."""
 
+_VerdictOf = Callable[[Rule, Iterable[tuple[Corners, ...]]], Checked]
+
 _ORDER = (Verdict.CONTRADICTED, Verdict.UNDECIDED, Verdict.SUPPORTED)
 
 
 def check_relation(
-    predicate: str, subject: tuple[Corners, ...], objects: Sequence[tuple[Corners, ...]], each_other: bool = False
+    predicate: str,
+    subject: tuple[Corners, ...],
+    objects: Sequence[tuple[Corners, ...]],
+    each_other: bool = False,
+    every: bool = False,
 ) -> Checked:
     """The verdict on a relation: that of the boxes that fit it best. Undecided if a phrase has no box.
 
-    Of several objects ("near a cup and a plate"), each must fit, except for `between`.
+    Of several objects ("near a cup and a plate"), each must fit, except for `between`. That takes at most `MOST` boxes
+    of a phrase, best score first, and is not contradicted if there are more.
 
     Args:
       subject: boxes of the subject, best score first; in picture widths on both axes, see `geometry.square`.
       objects: the same for each object. each_other: whether subject and object are one phrase, whose boxes are
-        compared with one another.
+        compared with one another. every: supported only if all boxes fit, for "not": of two cats, the other may be
+        meant.
     """
     rule = RELATIONS.get(predicate)
     if rule is None or not subject or not objects or not all(objects):
         return UNDECIDED
+    verdict_of = _all if every else _best
     if predicate == BETWEEN:
-        pairs = combinations(objects[0], 2) if len(objects) == 1 else product(*objects[:2])
-        return _best(rule, ((s, *pair) for pair in pairs for s in subject)) if len(objects) <= 2 else UNDECIDED
+        return _check_between(rule, subject, objects, verdict_of)
     if each_other:
-        return _best(rule, permutations(subject, 2))
+        return verdict_of(rule, permutations(subject, 2))
     if rule.around == "object":
-        return _best(rule, product(subject, [geometry.hull(tuple(box for boxes in objects for box in boxes))]))
+        return verdict_of(rule, product(subject, [geometry.hull(tuple(box for boxes in objects for box in boxes))]))
     subject = (geometry.hull(subject),) if rule.around else subject
-    checked = [_best(rule, product(subject, boxes)) for boxes in objects]
+    checked = [verdict_of(rule, product(subject, boxes)) for boxes in objects]
     return min(checked, key=lambda one: _ORDER.index(one.verdict))
 
 
-def check_place(predicate: str, subject: tuple[Corners, ...]) -> Checked:
-    """The verdict on a place in the picture. subject: in fractions of the picture's sides, best score first."""
+def check_place(predicate: str, subject: tuple[Corners, ...], every: bool = False) -> Checked:
+    """The verdict on a place in the picture. subject: in fractions of the picture's sides, best score first. every: as
+    in `check_relation`."""
     rule = PICTURE.get(predicate)
-    return _best(rule, ((box,) for box in subject)) if rule else UNDECIDED
+    return (_all if every else _best)(rule, ((box,) for box in subject)) if rule else UNDECIDED
+
+
+def _check_between(
+    rule: Rule, subject: tuple[Corners, ...], objects: Sequence[tuple[Corners, ...]], verdict_of: _VerdictOf
+) -> Checked:
+    if len(objects) > 2:
+        return UNDECIDED
+    few = [boxes[:MOST] for boxes in objects]
+    pairs = combinations(few[0], 2) if len(few) == 1 else product(*few)
+    checked = verdict_of(rule, ((s, *pair) for pair in pairs for s in subject[:MOST]))
+    if checked.verdict is Verdict.CONTRADICTED and max(map(len, (subject, *objects))) > MOST:
+        return Checked(Verdict.UNDECIDED, checked.measured)
+    return checked
 
 
 def _best(rule: Rule, pairs: Iterable[tuple[Corners, ...]]) -> Checked:
@@ -282,3 +307,17 @@ def _best(rule: Rule, pairs: Iterable[tuple[Corners, ...]]) -> Checked:
         if verdict is ceiling:
             break
     return best or UNDECIDED
+
+
+def _all(rule: Rule, pairs: Iterable[tuple[Corners, ...]]) -> Checked:
+    """The verdict that all pairs have; otherwise undecided, with the numbers of the first pair that fits worst."""
+    worst, verdicts = None, set[Verdict]()
+    for boxes in pairs:
+        measured = rule.measure(*boxes)
+        verdict = rule.decide(measured)
+        verdicts.add(verdict)
+        if worst is None or _ORDER.index(verdict) < _ORDER.index(worst.verdict):
+            worst = Checked(verdict, measured)
+    if worst is None or len(verdicts) == 1:
+        return worst or UNDECIDED
+    return Checked(Verdict.UNDECIDED, worst.measured)

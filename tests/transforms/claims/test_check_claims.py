@@ -56,6 +56,18 @@ def test_the_opposite_of_what_boxes_can_decide():
     assert verdict(replace(rank("from_left", 1), negated=True), boxes) == U
 
 
+def test_not_is_contradicted_only_if_all_boxes_fit():
+    both = {SUBJECT: phrase(box(0.4, 0.4, 0.2, 0.2)), OBJECT: phrase(LOW, HIGH)}
+    for predicate in ("left_of", "right_of"):
+        assert verdict(relation(predicate, OBJECT), both) == S
+        assert verdict(relation(predicate, OBJECT, negated=True), both) == U
+    right = {SUBJECT: phrase(LOW), OBJECT: phrase(HIGH, box(0.7, 0.1, 0.2, 0.2))}
+    assert verdict(relation("left_of", OBJECT, negated=True), right) == C
+    assert verdict(relation("right_of", OBJECT, negated=True), right) == S
+    for boxes, expected in (((LOW,), C), ((LOW, HIGH), U), ((HIGH,), S)):
+        assert verdict(relation("picture_left", negated=True), {SUBJECT: phrase(*boxes)}) == expected
+
+
 def test_the_words_of_a_bare_plural_are_its_noun():
     bare, stated = count("at_least", 2, words=(1, 5)), count("at_least", 2)
     assert is_bare_plural(bare)

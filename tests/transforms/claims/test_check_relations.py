@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.transforms.claims.boxes import box, grid_boxes
 from transforms.claims.check_ranks import RANKS
-from transforms.claims.check_relations import BETWEEN, PICTURE, RELATIONS, check_place, check_relation
+from transforms.claims.check_relations import BETWEEN, MOST, PICTURE, RELATIONS, check_place, check_relation
 from transforms.claims.word_lists import read_list
 
 S, C, U = "supported", "contradicted", "undecided"
@@ -151,6 +151,14 @@ def test_between_things_that_are_one_before_the_other_is_undecided():
 def test_between_needs_two_things():
     assert check_relation(BETWEEN, (TWO,), [(LEFT,)]).verdict == U
     assert check_relation(BETWEEN, (TWO,), [(LEFT,), (RIGHT,), (TEN,)]).verdict == U
+
+
+def test_between_tries_only_the_best_boxes_and_does_not_contradict_what_it_did_not_try():
+    beyond = box(-20, 0, 2, 2)
+    assert check_relation(BETWEEN, (beyond,) * MOST, [(LEFT,), (RIGHT,)]).verdict == C
+    assert check_relation(BETWEEN, (beyond,) * (MOST + 1), [(LEFT,), (RIGHT,)]).verdict == U
+    assert check_relation(BETWEEN, (beyond,), [(LEFT,), (RIGHT,) * (MOST + 1)]).verdict == U
+    assert check_relation(BETWEEN, (box(4, 0, 2, 2),) * 150, [(LEFT, RIGHT) * 75]).verdict == S
 
 
 PLACES = [
