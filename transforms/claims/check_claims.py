@@ -1,6 +1,7 @@
 """A claim and the boxes of its phrases -> a verdict with the numbers that it depends on."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from transforms.claims import geometry
 from transforms.claims.check_counts import COUNTS, check_count
@@ -8,6 +9,7 @@ from transforms.claims.check_ranks import RANKS, check_rank
 from transforms.claims.check_relations import PICTURE, RELATIONS, check_place, check_relation
 from transforms.claims.group_boxes import without_groups
 from transforms.claims.verdicts import UNDECIDED, Boxes, Checked, PhraseBoxes, Span, Verdict
+from transforms.phrases.class_names import singular
 from transforms.records import Claim, ClaimKind
 
 
@@ -42,6 +44,12 @@ def is_refutable(claim: Claim) -> bool:
     return claim.predicate in (RELATIONS if claim.objects else PICTURE)
 
 
+def compares_nouns(claim: Claim) -> bool:
+    """Whether the verdict depends on the other phrases with the same noun: of "two men sitting and one man standing",
+    the detector may find three boxes for each."""
+    return claim.kind is ClaimKind.RANK or claim.predicate in ("exactly", "none")
+
+
 def spans_of(claim: Claim) -> list[Span]:
     """The spans of the noun chunks that the verdict on a claim depends on: the subject's, then those of the objects."""
     objects = zip(claim.objects[::2], claim.objects[1::2], strict=True)
@@ -52,7 +60,8 @@ def _check(claim: Claim, boxes: Boxes, width: int, height: int) -> Checked:
     span, *spans = spans_of(claim)
     subject = boxes.get(span)
     if claim.kind is ClaimKind.COUNT:
-        return check_count(claim.predicate, claim.number, subject, is_bare_plural(claim))
+        others = compares_nouns(claim) and bool(_rivals(span, boxes))
+        return check_count(claim.predicate, claim.number, subject, is_bare_plural(claim), others)
     if subject is None or not subject.kept:
         return UNDECIDED
     kept = geometry.square(subject.kept, width, height)
@@ -76,9 +85,10 @@ def _negated(claim: Claim, checked: Checked) -> Checked:
 
 def _rivals(span: Span, boxes: Boxes) -> list[PhraseBoxes]:
     """The other phrases with the same noun, in the singular or the plural, in the order of the caption."""
-    noun = _singular(boxes[span].head)
-    return [one for other, one in sorted(boxes.items()) if noun and other != span and _singular(one.head) == noun]
+    noun = _noun(boxes[span].head) if span in boxes else ""
+    return [one for other, one in sorted(boxes.items()) if noun and other != span and _noun(one.head) == noun]
 
 
-def _singular(head: str) -> str:
-    return head.casefold().removesuffix("s")
+@lru_cache(maxsize=4096)
+def _noun(head: str) -> str:
+    return singular(head.casefold())

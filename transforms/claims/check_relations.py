@@ -291,7 +291,8 @@ def _check_between(
     few = [boxes[:MOST] for boxes in objects]
     pairs = combinations(few[0], 2) if len(few) == 1 else product(*few)
     checked = verdict_of(rule, ((s, *pair) for pair in pairs for s in subject[:MOST]))
-    if checked.verdict is Verdict.CONTRADICTED and max(map(len, (subject, *objects))) > MOST:
+    untried = max(map(len, (subject, *objects))) > MOST
+    if untried and (checked.verdict is Verdict.CONTRADICTED or verdict_of is _all):
         return Checked(Verdict.UNDECIDED, checked.measured)
     return checked
 

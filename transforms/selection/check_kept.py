@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.claims.check_claims import check_claims, spans_of
+from transforms.claims.check_claims import check_claims, compares_nouns, spans_of
 from transforms.claims.check_counts import needs_floor
 from transforms.claims.verdicts import Boxes, Checked, Corners, PhraseBoxes, Span
 from transforms.records import ClaimKind, Grounding, Pair
@@ -90,7 +90,7 @@ class PairChecker:
 def _kept_by_span(one: SelectedPair) -> dict[Span, list[Corners]]:
     """The kept boxes of each phrase that the claims depend on. Phrases of one span share them."""
     boxes: dict[Span, list[Corners]] = {(phrase.start, phrase.end): [] for phrase in one.pair.phrases}
-    if not any(claim.kind is ClaimKind.RANK for claim in one.pair.claims):  # a rank depends on all of the same noun
+    if not any(map(compares_nouns, one.pair.claims)):
         spans = {span for claim in one.pair.claims for span in spans_of(claim)}
         boxes = {span: found for span, found in boxes.items() if span in spans}
     for grounding in one.groundings:

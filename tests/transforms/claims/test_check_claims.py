@@ -80,6 +80,15 @@ def test_the_words_of_a_bare_plural_are_its_noun():
     assert (verdict(replace(bare, negated=True), boxes), is_decidable(bare)) == (U, False)
 
 
+def test_further_boxes_may_be_those_of_another_phrase_with_the_same_noun():
+    """ "Two men sitting and one man standing": three boxes for each."""
+    three = phrase(LOW, HIGH, box(0.4, 0.4, 0.2, 0.2), head="men")
+    for head, expected in (("man", U), ("Men", U), ("woman", C), ("", C)):
+        assert verdict(count("exactly", 2), {SUBJECT: three, OBJECT: phrase(LOW, head=head)}) == expected
+        assert verdict(count("none"), {SUBJECT: three, OBJECT: phrase(head=head)}) == expected
+    assert verdict(count("exactly", 4), {SUBJECT: three, OBJECT: phrase(head="man")}) == C
+
+
 def test_a_rank_is_among_the_boxes_of_the_same_noun():
     def found(*heads):
         others = {span: phrase(HIGH, head=head) for span, head in zip((OBJECT, SECOND), heads, strict=False)}
@@ -88,6 +97,8 @@ def test_a_rank_is_among_the_boxes_of_the_same_noun():
     assert found("Dogs") == C
     assert found("cat", "dog") == C
     assert found("cat", "") == U
+    bus = {SUBJECT: phrase(LOW, head="bus"), OBJECT: phrase(HIGH, head="buses")}
+    assert verdict(rank("from_right", 1), bus) == C
     assert verdict(rank("from_right", 1), {SUBJECT: phrase(LOW), OBJECT: phrase(HIGH)}) == U  # unknown nouns
 
 
