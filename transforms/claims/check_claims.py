@@ -1,30 +1,47 @@
 """A claim and the boxes of its phrases -> a verdict with the numbers that it depends on."""
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from transforms.claims import geometry
 from transforms.claims.check_counts import COUNTS, check_count
-from transforms.claims.check_ranks import RANKS, check_rank
+from transforms.claims.check_ranks import RANKS, SIZES, check_rank
 from transforms.claims.check_relations import PICTURE, RELATIONS, check_place, check_relation
 from transforms.claims.group_boxes import without_groups
 from transforms.claims.verdicts import UNDECIDED, Boxes, Checked, PhraseBoxes, Span, Verdict
+from transforms.claims.word_lists import read_list, words_of
 from transforms.phrases.class_names import singular
 from transforms.records import Claim, ClaimKind
 
 
-def check_claims(claims: Iterable[Claim], boxes: Boxes, width: int, height: int) -> list[Checked]:
+def check_claims(claims: Iterable[Claim], boxes: Boxes, width: int, height: int, caption: str = "") -> list[Checked]:
     """The verdict on each claim of a pair. A predicate without a rule is undecided.
 
     boxes: by the span of the noun chunk; without phrases that the detector was not asked for. width, height: pixels.
+    caption: without it, "a bunch of bananas" is a count like "two bananas".
     """
-    return [_negated(claim, _check(claim, boxes, width, height)) for claim in claims]
+    return [_negated(claim, _check(claim, boxes, width, height, caption)) for claim in claims]
 
 
 def is_bare_plural(claim: Claim) -> bool:
     """Whether a count is stated by the plural alone: "dogs". Its words are the noun, which ends the subject; those of
     other counts stand before the noun. As in `counts`, which imports spaCy; "two" alone is no plural."""
     return claim.kind is ClaimKind.COUNT and claim.predicate == "at_least" and claim.words_end == claim.subject_end
+
+
+def _is_measured(claim: Claim, caption: str) -> bool:
+    """Whether a count is stated by a word for several things that one box may show: "a bunch of", "a pair of"."""
+    words = caption[claim.words_start : claim.words_end].casefold().split()
+    return not _measures().isdisjoint(words)
+
+
+@cache
+def _measures() -> frozenset[str]:
+    """Nouns before "of" that stand for several things, and "pair": shoes touch. "A couple of dogs" are two dogs."""
+    numbers = read_list("quantities")["measures"]
+    return frozenset(
+        {"pair"} | {word for word, number in numbers.items() if not number} | words_of("quantities", "herds")
+    )
 
 
 def is_decidable(claim: Claim) -> bool:
@@ -40,7 +57,7 @@ def is_refutable(claim: Claim) -> bool:
     if claim.kind is ClaimKind.COUNT:
         return claim.predicate in COUNTS and not is_bare_plural(claim)
     if claim.kind is ClaimKind.RANK:
-        return claim.predicate in RANKS
+        return claim.predicate in RANKS and claim.predicate not in SIZES
     return claim.predicate in (RELATIONS if claim.objects else PICTURE)
 
 
@@ -56,12 +73,14 @@ def spans_of(claim: Claim) -> list[Span]:
     return [(claim.subject_start, claim.subject_end), *objects]
 
 
-def _check(claim: Claim, boxes: Boxes, width: int, height: int) -> Checked:
+def _check(claim: Claim, boxes: Boxes, width: int, height: int, caption: str) -> Checked:
     span, *spans = spans_of(claim)
     subject = boxes.get(span)
     if claim.kind is ClaimKind.COUNT:
-        others = compares_nouns(claim) and bool(_rivals(span, boxes))
-        return check_count(claim.predicate, claim.number, subject, is_bare_plural(claim), others)
+        hidden = subject is not None and _noun(subject.head) in words_of("parts", "parts")
+        fewer = hidden or is_bare_plural(claim) or _is_measured(claim, caption)
+        more = hidden or (compares_nouns(claim) and bool(_rivals(span, boxes)))
+        return check_count(claim.predicate, claim.number, subject, fewer, more)
     if subject is None or not subject.kept:
         return UNDECIDED
     kept = geometry.square(subject.kept, width, height)

@@ -49,7 +49,11 @@ def check_many(
     floor = _at_floor(candidates, sorted(wanted), {one.number for one, _ in known if one.pair.boxes_cut}, settings)
     verdicts = {
         one.number: check_claims(
-            one.pair.claims, _boxes(one, boxes, floor, settings, threshold), one.pair.width, one.pair.height
+            one.pair.claims,
+            _boxes(one, boxes, floor, settings, threshold),
+            one.pair.width,
+            one.pair.height,
+            one.pair.caption,
         )
         for one, boxes in known
     }
@@ -84,7 +88,7 @@ class PairChecker:
         """The verdicts on the claims with these kept boxes, which are in record order."""
         one = SelectedPair(0, self._pair, groundings)
         boxes = _boxes(one, _kept_by_span(one), self._floor, self._settings, threshold)
-        return check_claims(self._pair.claims, boxes, self._pair.width, self._pair.height)
+        return check_claims(self._pair.claims, boxes, self._pair.width, self._pair.height, self._pair.caption)
 
 
 def _kept_by_span(one: SelectedPair) -> dict[Span, list[Corners]]:

@@ -89,6 +89,36 @@ def test_further_boxes_may_be_those_of_another_phrase_with_the_same_noun():
     assert verdict(count("exactly", 4), {SUBJECT: three, OBJECT: phrase(head="man")}) == C
 
 
+@pytest.mark.parametrize(
+    ("caption", "words", "expected"),
+    [
+        ("a bunch of bananas", (0, 10), U),
+        ("A Row of chairs", (0, 8), U),
+        ("a pair of shoes", (0, 9), U),
+        ("a set of stairs", (0, 8), U),
+        ("a herd of zebra", (0, 9), U),
+        ("a couple of dogs", (0, 11), C),
+        ("a group of three dogs", (11, 16), C),
+        ("several rows", (0, 7), C),
+        ("", (0, 9), C),
+    ],
+)
+def test_one_box_may_show_a_bunch_of_things(caption, words, expected):
+    for claim in (count("at_least", 2, words), count("exactly", 2, words)):
+        (checked,) = check_claims([claim], {SUBJECT: phrase(LOW)}, 64, 48, caption)
+        assert checked.verdict == expected
+
+
+def test_parts_may_be_hidden():
+    found = phrase(LOW, HIGH)
+    for head, expected in (("legs", U), ("Wheels", U), ("feet", U), ("dogs", C), ("", C)):
+        named = {SUBJECT: replace(found, head=head)}
+        assert verdict(count("exactly", 3), named) == expected
+        assert verdict(count("at_least", 3), named) == expected
+        assert verdict(count("exactly", 1), named) == expected
+        assert verdict(count("exactly", 2), named) == S
+
+
 def test_a_rank_is_among_the_boxes_of_the_same_noun():
     def found(*heads):
         others = {span: phrase(HIGH, head=head) for span, head in zip((OBJECT, SECOND), heads, strict=False)}
