@@ -73,6 +73,13 @@ def spans_of(claim: Claim) -> list[Span]:
     return [(claim.subject_start, claim.subject_end), *objects]
 
 
+def phrases_of(claim: Claim, boxes: Boxes) -> list[PhraseBoxes | None]:
+    """What is known about the phrases that the verdict depends on. If it is equal, the verdict is, too: the nouns
+    of the others are those of the caption. None: the detector was not asked for the phrase."""
+    rivals = _rivals(spans_of(claim)[0], boxes) if claim.kind is ClaimKind.RANK else ()
+    return [*map(boxes.get, spans_of(claim)), *rivals]
+
+
 def _check(claim: Claim, boxes: Boxes, width: int, height: int, caption: str) -> Checked:
     span, *spans = spans_of(claim)
     subject = boxes.get(span)
