@@ -120,9 +120,8 @@ def _count_claims(
     if not written:
         return counts
     boxes = _true_boxes(pair, truth, absent)
-    for claim, one, true in zip(
-        pair.claims, written, check_claims(pair.claims, boxes, pair.width, pair.height), strict=True
-    ):
+    checked = check_claims(pair.claims, boxes, pair.width, pair.height, pair.caption)
+    for claim, one, true in zip(pair.claims, written, checked, strict=True):
         if all(span in boxes for span in spans_of(claim)):
             same, contradicted = one["verdict"] == true.verdict, one["verdict"] == Verdict.CONTRADICTED
             counts.update(claims=1, claims_right=same, contradicted=contradicted)

@@ -56,7 +56,8 @@ class Tally:
 
 @dataclass
 class _Collection:
-    """Grows pair by pair. numbers: stated number, whether it is exact, image; of each phrase. boxes: score, owner."""
+    """Grows pair by pair. numbers: stated number, whether it is exact, image; of each phrase. boxes: score, owner.
+    pictures: the number of each image, by its digest. picture: that of the last pair."""
 
     selection: SelectionSettings
     floor: float
@@ -65,14 +66,14 @@ class _Collection:
     boxes: "array[float]" = field(default_factory=lambda: array("d"))
     decoys: "array[int]" = field(default_factory=lambda: array("q"))
     decoy_boxes: "array[float]" = field(default_factory=lambda: array("d"))
-    pictures: int = 0
-    last_image: str = ""
+    pictures: dict[str, int] = field(default_factory=dict)
+    picture: int = -1
 
     def add(self, pair: Pair, decoys: Any) -> None:
         """Adds a pair. decoys: its row of the table of decoys; None if it has none."""
-        if not pair.image.digest or pair.image.digest != self.last_image:
-            self.pictures += 1
-            self.last_image = pair.image.digest
+        # Several captions of one image need not follow each other. Without a digest, each pair has an image of its own.
+        key = pair.image.digest or f"pair {len(self.pictures)}"
+        self.picture = self.pictures.setdefault(key, len(self.pictures))
         stated = stated_numbers(pair)
         for phrase in dropped_phrases(pair, self.selection):
             stated.pop(phrase, None)
@@ -84,7 +85,7 @@ class _Collection:
         first = len(self.numbers) // 3
         number_of = {phrase: first + position for position, phrase in enumerate(stated)}
         for one in stated.values():
-            self.numbers.extend((one.number, one.exact, self.pictures - 1))
+            self.numbers.extend((one.number, one.exact, self.picture))
         for grounding in select(pair, self.selection, self.floor):
             if (owner := number_of.get(grounding.box.phrase)) is not None:
                 self.boxes.extend((grounding.box.score, owner))
@@ -102,7 +103,7 @@ class _Collection:
             number = grounding.box.phrase - len(pair.phrases)
             if number >= 0:
                 self.decoy_boxes.extend((grounding.box.score, first + number))
-        self.decoys.extend([self.pictures - 1] * len(row["phrases"]))
+        self.decoys.extend([self.picture] * len(row["phrases"]))
 
     def arrays(self) -> Counted:
         number, exact, picture = np.array(self.numbers, int).reshape(-1, 3).T
@@ -114,7 +115,7 @@ class _Collection:
             Boxes(boxes[0], boxes[1].astype(int)),
             np.array(self.decoys, int),
             Boxes(decoy_boxes[0], decoy_boxes[1].astype(int)),
-            self.pictures,
+            len(self.pictures),
         )
 
 
@@ -152,7 +153,7 @@ def calibrate_run(run: str, configuration: Configuration, limit: int | None, see
         "partial": partial,
         "configuration": configuration.model_dump(mode="json", include={"detector", "selection", "phrases"}),
         "models": plan.model_identities,
-        "pairs": {"read": collected.tally.pairs, "used": collected.tally.used, "images": collected.pictures},
+        "pairs": {"read": collected.tally.pairs, "used": collected.tally.used, "images": len(collected.pictures)},
         **_build_result(collected, plan, configuration, seed),
     }
 

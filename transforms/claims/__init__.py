@@ -2,7 +2,7 @@
 
 Three kinds of claims, see `transforms.records.Claim`. They are read off the parse, without a look at any box:
 
-word_lists   the lists of `predicates.yaml`, `quantities.yaml` and `stuff.yaml`
+word_lists   the lists of `predicates.yaml`, `quantities.yaml`, `stuff.yaml` and `parts.yaml`
 stuff        nouns that have no instances: sky, grass, road
 sentence     a parsed caption with its noun chunks, in the form that the rules use
 numerals     "two", "3 or 4", "half a dozen"; not "number 5", "50 in."

@@ -1,28 +1,47 @@
 """A claim and the boxes of its phrases -> a verdict with the numbers that it depends on."""
 
 from collections.abc import Iterable
+from functools import cache, lru_cache
 
 from transforms.claims import geometry
 from transforms.claims.check_counts import COUNTS, check_count
-from transforms.claims.check_ranks import RANKS, check_rank
+from transforms.claims.check_ranks import RANKS, SIZES, check_rank
 from transforms.claims.check_relations import PICTURE, RELATIONS, check_place, check_relation
 from transforms.claims.group_boxes import without_groups
 from transforms.claims.verdicts import UNDECIDED, Boxes, Checked, PhraseBoxes, Span, Verdict
+from transforms.claims.word_lists import read_list, words_of
+from transforms.phrases.class_names import singular
 from transforms.records import Claim, ClaimKind
 
 
-def check_claims(claims: Iterable[Claim], boxes: Boxes, width: int, height: int) -> list[Checked]:
+def check_claims(claims: Iterable[Claim], boxes: Boxes, width: int, height: int, caption: str = "") -> list[Checked]:
     """The verdict on each claim of a pair. A predicate without a rule is undecided.
 
     boxes: by the span of the noun chunk; without phrases that the detector was not asked for. width, height: pixels.
+    caption: without it, "a bunch of bananas" is a count like "two bananas".
     """
-    return [_negated(claim, _check(claim, boxes, width, height)) for claim in claims]
+    return [_negated(claim, _check(claim, boxes, width, height, caption)) for claim in claims]
 
 
 def is_bare_plural(claim: Claim) -> bool:
     """Whether a count is stated by the plural alone: "dogs". Its words are the noun, which ends the subject; those of
     other counts stand before the noun. As in `counts`, which imports spaCy; "two" alone is no plural."""
     return claim.kind is ClaimKind.COUNT and claim.predicate == "at_least" and claim.words_end == claim.subject_end
+
+
+def _is_measured(claim: Claim, caption: str) -> bool:
+    """Whether a count is stated by a word for several things that one box may show: "a bunch of", "a pair of"."""
+    words = caption[claim.words_start : claim.words_end].casefold().split()
+    return not _measures().isdisjoint(words)
+
+
+@cache
+def _measures() -> frozenset[str]:
+    """Nouns before "of" that stand for several things, and "pair": shoes touch. "A couple of dogs" are two dogs."""
+    numbers = read_list("quantities")["measures"]
+    return frozenset(
+        {"pair"} | {word for word, number in numbers.items() if not number} | words_of("quantities", "herds")
+    )
 
 
 def is_decidable(claim: Claim) -> bool:
@@ -38,8 +57,14 @@ def is_refutable(claim: Claim) -> bool:
     if claim.kind is ClaimKind.COUNT:
         return claim.predicate in COUNTS and not is_bare_plural(claim)
     if claim.kind is ClaimKind.RANK:
-        return claim.predicate in RANKS
+        return claim.predicate in RANKS and claim.predicate not in SIZES
     return claim.predicate in (RELATIONS if claim.objects else PICTURE)
+
+
+def compares_nouns(claim: Claim) -> bool:
+    """Whether the verdict depends on the other phrases with the same noun: of "two men sitting and one man standing",
+    the detector may find three boxes for each."""
+    return claim.kind is ClaimKind.RANK or claim.predicate in ("exactly", "none")
 
 
 def spans_of(claim: Claim) -> list[Span]:
@@ -50,10 +75,21 @@ def spans_of(claim: Claim) -> list[Span]:
     return [subject, *zip(claim.objects[::2], claim.objects[1::2], strict=True)]
 
 
-def _check(claim: Claim, boxes: Boxes, width: int, height: int) -> Checked:
+def phrases_of(claim: Claim, boxes: Boxes) -> list[PhraseBoxes | None]:
+    """What is known about the phrases that the verdict depends on. If it is equal, the verdict is, too: the nouns
+    of the others are those of the caption. None: the detector was not asked for the phrase."""
+    rivals = _rivals(spans_of(claim)[0], boxes) if claim.kind is ClaimKind.RANK else ()
+    return [*map(boxes.get, spans_of(claim)), *rivals]
+
+
+def _check(claim: Claim, boxes: Boxes, width: int, height: int, caption: str) -> Checked:
     if claim.kind is ClaimKind.COUNT:  # most claims
-        counted = boxes.get((claim.subject_start, claim.subject_end))
-        return check_count(claim.predicate, claim.number, counted, is_bare_plural(claim))
+        span = claim.subject_start, claim.subject_end
+        subject = boxes.get(span)
+        hidden = subject is not None and _noun(subject.head) in words_of("parts", "parts")
+        fewer = hidden or is_bare_plural(claim) or _is_measured(claim, caption)
+        more = hidden or (compares_nouns(claim) and bool(_rivals(span, boxes)))
+        return check_count(claim.predicate, claim.number, subject, fewer, more)
     span, *spans = spans_of(claim)
     subject = boxes.get(span)
     if subject is None or not subject.kept:
@@ -64,10 +100,10 @@ def _check(claim: Claim, boxes: Boxes, width: int, height: int) -> Checked:
         rivals = geometry.square(others, width, height)
         return check_rank(claim.predicate, claim.number, without_groups(kept), rivals)
     if not spans:
-        return check_place(claim.predicate, subject.kept)
+        return check_place(claim.predicate, subject.kept, every=claim.negated)
     found = [boxes.get(one, PhraseBoxes()) for one in spans]
     objects = [geometry.square(one.kept, width, height) for one in found]
-    return check_relation(claim.predicate, kept, objects, each_other=spans == [span])
+    return check_relation(claim.predicate, kept, objects, each_other=spans == [span], every=claim.negated)
 
 
 def _negated(claim: Claim, checked: Checked) -> Checked:
@@ -79,9 +115,10 @@ def _negated(claim: Claim, checked: Checked) -> Checked:
 
 def _rivals(span: Span, boxes: Boxes) -> list[PhraseBoxes]:
     """The other phrases with the same noun, in the singular or the plural, in the order of the caption."""
-    noun = _singular(boxes[span].head)
-    return [one for other, one in sorted(boxes.items()) if noun and other != span and _singular(one.head) == noun]
+    noun = _noun(boxes[span].head) if span in boxes else ""
+    return [one for other, one in sorted(boxes.items()) if noun and other != span and _noun(one.head) == noun]
 
 
-def _singular(head: str) -> str:
-    return head.casefold().removesuffix("s")
+@lru_cache(maxsize=4096)
+def _noun(head: str) -> str:
+    return singular(head.casefold())

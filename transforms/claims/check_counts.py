@@ -16,7 +16,9 @@ COUNTS = frozenset({"exactly", "at_least", "none"})
 """The predicates of counts."""
 
 
-def check_count(predicate: str, number: int, phrase: PhraseBoxes | None, bare_plural: bool = False) -> Checked:
+def check_count(
+    predicate: str, number: int, phrase: PhraseBoxes | None, may_be_fewer: bool = False, may_be_more: bool = False
+) -> Checked:
     """The verdict on a count. Undecided if the detector was not asked for the phrase (None).
 
     Group boxes have no vote. measured: `boxes` with a vote and `groups` without one. If there are fewer boxes than
@@ -24,23 +26,23 @@ def check_count(predicate: str, number: int, phrase: PhraseBoxes | None, bare_pl
     `next_area`, the area of the largest further one over that of the smallest within the number.
 
     Args:
-      number: at least 1; ignored by `none`. bare_plural: "dogs" says "several", but one box for all of them is no
-        mistake, so few boxes do not contradict.
+      number: at least 1; ignored by `none`. may_be_fewer: few boxes do not contradict: "dogs" says "several", but one
+        box for all of them is no mistake. may_be_more: further boxes do not contradict.
     """
     if phrase is None or predicate not in COUNTS or (number < 1 and predicate != "none"):
         return UNDECIDED
     voting = without_groups(phrase.kept)
     measured: Measured = {"boxes": len(voting), "groups": len(phrase.kept) - len(voting)}
     if predicate == "none" and phrase.kept:
-        return Checked(Verdict.CONTRADICTED, measured)
+        return Checked(Verdict.UNDECIDED if may_be_more else Verdict.CONTRADICTED, measured)
     if predicate == "none" or len(voting) < number:
-        return _with_few_boxes(predicate, number, phrase, bare_plural, measured)
+        return _with_few_boxes(predicate, number, phrase, may_be_fewer, measured)
     if predicate == "at_least":
         return Checked(Verdict.SUPPORTED, measured)
     if len(voting) > number:
         areas = sorted(map(geometry.area, voting), reverse=True)
         measured["next_area"] = geometry.ratio(areas[number], areas[number - 1])
-        similar = measured["next_area"] >= SIMILAR
+        similar = measured["next_area"] >= SIMILAR and not may_be_more
         return Checked(Verdict.CONTRADICTED if similar else Verdict.UNDECIDED, measured)
     return Checked(Verdict.UNDECIDED if phrase.cut else Verdict.SUPPORTED, measured)
 
@@ -53,11 +55,13 @@ def needs_floor(predicate: str, number: int, kept: tuple[Corners, ...]) -> bool:
     return len(kept) < number or (number > MEMBERS and len(without_groups(kept)) < number)
 
 
-def _with_few_boxes(predicate: str, number: int, phrase: PhraseBoxes, bare_plural: bool, measured: Measured) -> Checked:
+def _with_few_boxes(
+    predicate: str, number: int, phrase: PhraseBoxes, may_be_fewer: bool, measured: Measured
+) -> Checked:
     if phrase.at_floor is None:
         return Checked(Verdict.UNDECIDED, measured)
     found = max(phrase.at_floor, len(phrase.kept))
     measured["at_floor"] = found
-    if phrase.floor_cut or bare_plural or found >= max(number, 1):
+    if phrase.floor_cut or may_be_fewer or found >= max(number, 1):
         return Checked(Verdict.UNDECIDED, measured)
     return Checked(Verdict.SUPPORTED if predicate == "none" else Verdict.CONTRADICTED, measured)

@@ -49,12 +49,16 @@ RANKS: dict[str, Callable[[Corners, Corners], bool]] = {
 }
 """For each predicate, whether the first of two boxes clearly has a lower rank than the second one."""
 
+SIZES = frozenset({"largest", "smallest", "tallest", "shortest", "widest"})
+"""Ranks that are never contradicted: the tallest man may sit, or stand far away."""
+
 
 def check_rank(predicate: str, number: int, subject: tuple[Corners, ...], others: tuple[Corners, ...]) -> Checked:
     """The verdict on a rank. Undecided if there is nothing to compare with.
 
-    It is contradicted if for each box of the subject, `number` or more boxes clearly come before. It is never
-    contradicted because too few do: the detector may have missed them. It is supported only if the subject has one box.
+    It is contradicted if for each box of the subject, `number` or more boxes clearly come before, and it is none of
+    `SIZES`. It is never contradicted because too few do: the detector may have missed them. It is supported only if the
+    subject has one box.
 
     measured, of the box that fits best: `before` and `unclear`, the number of boxes that clearly come before it, and of
     those that may; `rivals`, the number of all others.
@@ -74,7 +78,7 @@ def check_rank(predicate: str, number: int, subject: tuple[Corners, ...], others
         distance = max(before + 1 - number, number - before - unclear - 1, 0)
         found.append((distance, at, {"before": before, "unclear": unclear, "rivals": len(rivals)}))
     _, _, measured = min(found, key=lambda one: one[:2])
-    if all(numbers["before"] >= number for _, _, numbers in found):
+    if predicate not in SIZES and all(numbers["before"] >= number for _, _, numbers in found):
         return Checked(Verdict.CONTRADICTED, dict(measured))
     clear = len(subject) == 1 and measured["unclear"] == 0 and measured["before"] == number - 1
     return Checked(Verdict.SUPPORTED if clear else Verdict.UNDECIDED, dict(measured))

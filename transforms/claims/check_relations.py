@@ -33,6 +33,12 @@ INSIDE = 0.2
 IN = 0.05
 """`in` demands less, and of the smaller box: "a man in a hat", "flowers in a vase"."""
 
+MOST = 20
+"""So many boxes of a phrase are tried for `between`, which compares three boxes at a time."""
+
+WITHIN = 0.8
+"""A thing of which more is within another one's box is not far from it. Less is perspective: one before the other."""
+
 BEYOND = 0.25
 """What is between two things is not beyond the centre of one by more than this fraction of their distance."""
 
@@ -64,9 +70,12 @@ def _sides(s: Corners, o: Corners, axis: int) -> Measured:
 
 def _stacked(s: Corners, o: Corners) -> Measured:
     """overlap_x: the common part of both extents on the x axis, as a fraction of the smaller; negative: the space."""
+    return {**_sides(s, o, 1), "overlap_x": _overlap_x(s, o)}
+
+
+def _overlap_x(s: Corners, o: Corners) -> float:
     narrow = min(s[2] - s[0], o[2] - o[0])
-    common = min(-geometry.distance(s, o, 0), narrow)
-    return {**_sides(s, o, 1), "overlap_x": ratio(common, narrow)}
+    return ratio(min(-geometry.distance(s, o, 0), narrow), narrow)
 
 
 def _contact(s: Corners, o: Corners) -> Measured:
@@ -74,11 +83,20 @@ def _contact(s: Corners, o: Corners) -> Measured:
     return {"gap": ratio(2 * geometry.gap(s, o), geometry.size(s) + geometry.size(o))}
 
 
+def _below(s: Corners, o: Corners) -> float:
+    return ratio((s[1] + s[3]) / 2 - o[3], s[3] - s[1])
+
+
+def _hanging(s: Corners, o: Corners) -> Measured:
+    """below: how far the subject's centre is below the object's lower edge, in heights of the subject. overlap_x: see
+    `_stacked`."""
+    return {**_contact(s, o), "below": _below(s, o), "overlap_x": _overlap_x(s, o)}
+
+
 def _resting(s: Corners, o: Corners) -> Measured:
-    """below: how far the subject's centre is below the object's lower edge, in heights of the subject. held: the share
-    of the object that is in the subject's box."""
-    below = ratio((s[1] + s[3]) / 2 - o[3], s[3] - s[1])
-    return {**_contact(s, o), "below": below, "held": ratio(geometry.shared(s, o), geometry.area(o))}
+    """below: as in `_hanging`. held: the share of the object that is in the subject's box."""
+    held = ratio(geometry.shared(s, o), geometry.area(o))
+    return {**_contact(s, o), "below": _below(s, o), "held": held}
 
 
 def _share(s: Corners, o: Corners, of: str) -> Measured:
@@ -95,7 +113,7 @@ def _closeness(s: Corners, o: Corners) -> Measured:
 
 
 def _centring(s: Corners, o: Corners) -> Measured:
-    """dx: distance of the centres on the x axis, in half widths of the object."""
+    """dx: distance of the centres on the x axis, in half widths of the object, which is all of its boxes."""
     return {**_contact(s, o), "dx": ratio(s[0] + s[2] - o[0] - o[2], o[2] - o[0])}
 
 
@@ -170,11 +188,12 @@ def _at_the_edge(m: Measured) -> Verdict:
     return Verdict.CONTRADICTED if m["border"] >= 0.25 else Verdict.UNDECIDED  # 0.5 is a point in the centre
 
 
-_ON = Rule(_resting, lambda m: _refuted_if(m["gap"] > APART or (m["below"] > 0 and m["held"] < INSIDE)))
+_ON_TOP_OF = Rule(_resting, lambda m: _refuted_if(m["gap"] > APART or (m["below"] > 0 and m["held"] < INSIDE)))
+# What is right below may hang: a chandelier on the ceiling, keys on a hook.
+_ON = Rule(_hanging, lambda m: _refuted_if(m["gap"] > APART or (m["below"] > 0 and m["overlap_x"] <= 0)))
 _ABOVE = Rule(partial(_sides, axis=1), partial(_beyond, name="dy", sign=1), provable=True)
 _BELOW = Rule(partial(_sides, axis=1), partial(_beyond, name="dy", sign=-1), provable=True)
 _NEXT_TO = Rule(_closeness, lambda m: _refuted_if(m["areas"] <= PERSPECTIVE and m["gap"] > NEAR))
-_FAR_FROM = Rule(_closeness, lambda m: _refuted_if(m["areas"] <= PERSPECTIVE and m["gap"] == 0))
 _TOUCHING = Rule(_contact, lambda m: _refuted_if(m["gap"] > APART))
 
 BETWEEN = "between"
@@ -187,26 +206,27 @@ RELATIONS: dict[str, Rule] = {
     "over": Rule(_stacked, partial(_vertical, sign=1), provable=True),
     "under": Rule(_stacked, partial(_vertical, sign=-1), provable=True),
     "on": _ON,
-    "on_top_of": _ON,
+    "on_top_of": _ON_TOP_OF,
     "in": Rule(partial(_share, of="smaller"), lambda m: _refuted_if(m["share"] < IN)),
     "inside": Rule(partial(_share, of="subject"), lambda m: _refuted_if(m["share"] < INSIDE)),
     "contains": Rule(partial(_share, of="object"), lambda m: _refuted_if(m["share"] < INSIDE)),
-    "surrounding": Rule(partial(_share, of="object"), lambda m: _refuted_if(m["share"] < INSIDE), around="subject"),
-    "enclosed_by": Rule(partial(_share, of="subject"), lambda m: _refuted_if(m["share"] < INSIDE), around="object"),
+    # Grass in front of a giraffe, a fence around a house: what surrounds a thing covers little of its box.
+    "surrounding": Rule(_contact, lambda m: _refuted_if(m["gap"] > APART), around="subject"),
+    "enclosed_by": Rule(_contact, lambda m: _refuted_if(m["gap"] > APART), around="object"),
     "next_to": _NEXT_TO,
     "by": _NEXT_TO,
     "near": Rule(_closeness, lambda m: _refuted_if(m["areas"] <= PERSPECTIVE and m["gap"] > 2 * NEAR)),
-    "far_from": _FAR_FROM,
-    "away_from": _FAR_FROM,
+    "far_from": Rule(partial(_share, of="smaller"), lambda m: _refuted_if(m["share"] > WITHIN)),
     "touching": _TOUCHING,
     "against": _TOUCHING,
     "attached_to": _TOUCHING,
-    "middle_of": Rule(_centring, lambda m: _refuted_if(m["gap"] > APART or abs(m["dx"]) > 1)),
+    # All boxes as one: "in the middle of two trucks", "of a crowd".
+    "middle_of": Rule(_centring, lambda m: _refuted_if(m["gap"] > APART or abs(m["dx"]) > 1), around="object"),
     BETWEEN: Rule(_betweenness, _is_between, provable=True),
 }
 """The rules for a subject and objects, by the names of `predicates.yaml`. What is missing here is undecided: behind,
-in_front_of, facing, left_side_of (it may be the thing's own left), larger_than (in the world), and whatever else needs
-depth, the front of a thing, or more than boxes."""
+in_front_of, away_from (who walks away may be near), facing, left_side_of (it may be the thing's own left), larger_than
+(in the world), and whatever else needs depth, the front of a thing, or more than boxes."""
 
 PICTURE: dict[str, Rule] = {
     "picture_left": Rule(_centre, partial(_on_side, name="x", low=True), provable=True),
@@ -218,40 +238,63 @@ PICTURE: dict[str, Rule] = {
 }
 """The rules for a subject and the picture. background and foreground are undecided."""
 
+_VerdictOf = Callable[[Rule, Iterable[tuple[Corners, ...]]], Checked]
+
 _ORDER = (Verdict.CONTRADICTED, Verdict.UNDECIDED, Verdict.SUPPORTED)
 
 
 def check_relation(
-    predicate: str, subject: tuple[Corners, ...], objects: Sequence[tuple[Corners, ...]], each_other: bool = False
+    predicate: str,
+    subject: tuple[Corners, ...],
+    objects: Sequence[tuple[Corners, ...]],
+    each_other: bool = False,
+    every: bool = False,
 ) -> Checked:
     """The verdict on a relation: that of the boxes that fit it best. Undecided if a phrase has no box.
 
-    Of several objects ("near a cup and a plate"), each must fit, except for `between`.
+    Of several objects ("near a cup and a plate"), each must fit, except for `between`. That takes at most `MOST` boxes
+    of a phrase, best score first, and is not contradicted if there are more.
 
     Args:
       subject: boxes of the subject, best score first; in picture widths on both axes, see `geometry.square`.
       objects: the same for each object. each_other: whether subject and object are one phrase, whose boxes are
-        compared with one another.
+        compared with one another. every: supported only if all boxes fit, for "not": of two cats, the other may be
+        meant.
     """
     rule = RELATIONS.get(predicate)
     if rule is None or not subject or not objects or not all(objects):
         return UNDECIDED
+    verdict_of = _all if every else _best
     if predicate == BETWEEN:
-        pairs = combinations(objects[0], 2) if len(objects) == 1 else product(*objects[:2])
-        return _best(rule, ((s, *pair) for pair in pairs for s in subject)) if len(objects) <= 2 else UNDECIDED
+        return _check_between(rule, subject, objects, verdict_of)
     if each_other:
-        return _best(rule, permutations(subject, 2))
+        return verdict_of(rule, permutations(subject, 2))
     if rule.around == "object":
-        return _best(rule, product(subject, [geometry.hull(tuple(box for boxes in objects for box in boxes))]))
+        return verdict_of(rule, product(subject, [geometry.hull(tuple(box for boxes in objects for box in boxes))]))
     subject = (geometry.hull(subject),) if rule.around else subject
-    checked = [_best(rule, product(subject, boxes)) for boxes in objects]
+    checked = [verdict_of(rule, product(subject, boxes)) for boxes in objects]
     return min(checked, key=lambda one: _ORDER.index(one.verdict))
 
 
-def check_place(predicate: str, subject: tuple[Corners, ...]) -> Checked:
-    """The verdict on a place in the picture. subject: in fractions of the picture's sides, best score first."""
+def check_place(predicate: str, subject: tuple[Corners, ...], every: bool = False) -> Checked:
+    """The verdict on a place in the picture. subject: in fractions of the picture's sides, best score first. every: as
+    in `check_relation`."""
     rule = PICTURE.get(predicate)
-    return _best(rule, ((box,) for box in subject)) if rule else UNDECIDED
+    return (_all if every else _best)(rule, ((box,) for box in subject)) if rule else UNDECIDED
+
+
+def _check_between(
+    rule: Rule, subject: tuple[Corners, ...], objects: Sequence[tuple[Corners, ...]], verdict_of: _VerdictOf
+) -> Checked:
+    if len(objects) > 2:
+        return UNDECIDED
+    few = [boxes[:MOST] for boxes in objects]
+    pairs = combinations(few[0], 2) if len(few) == 1 else product(*few)
+    checked = verdict_of(rule, ((s, *pair) for pair in pairs for s in subject[:MOST]))
+    untried = max(map(len, (subject, *objects))) > MOST
+    if untried and (checked.verdict is Verdict.CONTRADICTED or verdict_of is _all):
+        return Checked(Verdict.UNDECIDED, checked.measured)
+    return checked
 
 
 def _best(rule: Rule, pairs: Iterable[tuple[Corners, ...]]) -> Checked:
@@ -265,3 +308,17 @@ def _best(rule: Rule, pairs: Iterable[tuple[Corners, ...]]) -> Checked:
         if verdict is ceiling:
             break
     return best or UNDECIDED
+
+
+def _all(rule: Rule, pairs: Iterable[tuple[Corners, ...]]) -> Checked:
+    """The verdict that all pairs have; otherwise undecided, with the numbers of the first pair that fits worst."""
+    worst, verdicts = None, set[Verdict]()
+    for boxes in pairs:
+        measured = rule.measure(*boxes)
+        verdict = rule.decide(measured)
+        verdicts.add(verdict)
+        if worst is None or _ORDER.index(verdict) < _ORDER.index(worst.verdict):
+            worst = Checked(verdict, measured)
+    if worst is None or len(verdicts) == 1:
+        return worst or UNDECIDED
+    return Checked(Verdict.UNDECIDED, worst.measured)

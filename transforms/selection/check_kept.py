@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.claims.check_claims import check_claims, spans_of
+from transforms.claims.check_claims import check_claims, compares_nouns, phrases_of, spans_of
 from transforms.claims.check_counts import needs_floor
-from transforms.claims.verdicts import Boxes, Checked, Corners, PhraseBoxes, Span
-from transforms.records import ClaimKind, Grounding, Pair
+from transforms.claims.verdicts import Boxes, Checked, Corners, PhraseBoxes, Span, Verdict
+from transforms.records import Claim, ClaimKind, Grounding, Pair
 from transforms.selection.select_boxes import Candidates, candidates_of, suppress_many
 from transforms.settings import SelectionSettings
 
@@ -49,7 +49,11 @@ def check_many(
     floor = _at_floor(candidates, sorted(wanted), {one.number for one, _ in known if one.pair.boxes_cut}, settings)
     verdicts = {
         one.number: check_claims(
-            one.pair.claims, _boxes(one, boxes, floor, settings, threshold), one.pair.width, one.pair.height
+            one.pair.claims,
+            _boxes(one, boxes, floor, settings, threshold),
+            one.pair.width,
+            one.pair.height,
+            one.pair.caption,
         )
         for one, boxes in known
     }
@@ -77,20 +81,41 @@ class PairChecker:
         wanted = [(0, n) for n, phrase in enumerate(pair.phrases) if (phrase.start, phrase.end) in counted]
         self._pair = pair
         self._settings = settings
+        self._last: dict[int, tuple[list[PhraseBoxes | None], Checked]] = {}
         self._floor = _at_floor(candidates, wanted, {0} if pair.boxes_cut else set(), settings)
         self.limits = {found.lowest for found in self._floor.values() if found.cut}
 
     def check(self, groundings: Sequence[Grounding], threshold: float) -> list[Checked]:
-        """The verdicts on the claims with these kept boxes, best first within a phrase."""
+        """The verdicts on the claims with these kept boxes, best first within a phrase. Call it with descending
+        thresholds: a claim is checked again only if one of its phrases has other boxes. One that more boxes cannot
+        contradict keeps its verdict; it may be supported by now."""
         one = SelectedPair(0, self._pair, groundings)
         boxes = _boxes(one, _kept_by_span(one), self._floor, self._settings, threshold)
-        return check_claims(self._pair.claims, boxes, self._pair.width, self._pair.height)
+        verdicts = []
+        for number, claim in enumerate(self._pair.claims):
+            last = self._last.get(number)
+            if last and _is_settled(claim, last[1]):
+                verdicts.append(last[1])
+                continue
+            known = phrases_of(claim, boxes)
+            if last is None or last[0] != known:
+                (checked,) = check_claims([claim], boxes, self._pair.width, self._pair.height, self._pair.caption)
+                last = self._last[number] = known, checked
+            verdicts.append(last[1])
+        return verdicts
+
+
+def _is_settled(claim: Claim, checked: Checked) -> bool:
+    """Whether no further box can contradict a claim: one pair of boxes that fits is enough."""
+    grows = claim.kind is ClaimKind.RELATION or claim.predicate == "at_least"
+    open_to_more = claim.negated or not checked.measured or checked.verdict is Verdict.CONTRADICTED
+    return grows and not open_to_more
 
 
 def _kept_by_span(one: SelectedPair) -> dict[Span, list[Corners]]:
     """The kept boxes of each phrase that the claims depend on. Phrases of one span share them."""
     boxes: dict[Span, list[Corners]] = {(phrase.start, phrase.end): [] for phrase in one.pair.phrases}
-    if not any(claim.kind is ClaimKind.RANK for claim in one.pair.claims):  # a rank depends on all of the same noun
+    if not any(map(compares_nouns, one.pair.claims)):
         spans = {span for claim in one.pair.claims for span in spans_of(claim)}
         boxes = {span: found for span, found in boxes.items() if span in spans}
     for grounding in one.groundings:

@@ -9,7 +9,8 @@ import gritmill
 from gritmill.evaluation import without_truth
 from tests import sample_pairs
 from transforms.detectors.base import Found
-from transforms.records import Box
+from transforms.records import Box, ImageRef, Pair
+from transforms.settings import SelectionSettings
 
 
 class Numbers:
@@ -135,3 +136,11 @@ def test_a_wrong_call_is_refused_in_one_line(tmp_path, monkeypatch, words, probl
         gritmill.calibrate("demo", output="c", **words)
     assert str(raised.value) == problem
     assert not (tmp_path / "c").exists()
+
+
+def test_the_captions_of_an_image_need_not_follow_each_other():
+    collected = without_truth._Collection(SelectionSettings(), 0.1)
+    for digest in ("a", "b", "a", "b", "", "", "a"):
+        collected.add(Pair("k", "s", 0, "a dog", ImageRef("s", digest=digest)), None)
+    assert len(collected.pictures) == 4
+    assert collected.arrays().pictures == 4

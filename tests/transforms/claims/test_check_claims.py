@@ -56,6 +56,18 @@ def test_the_opposite_of_what_boxes_can_decide():
     assert verdict(replace(rank("from_left", 1), negated=True), boxes) == U
 
 
+def test_not_is_contradicted_only_if_all_boxes_fit():
+    both = {SUBJECT: phrase(box(0.4, 0.4, 0.2, 0.2)), OBJECT: phrase(LOW, HIGH)}
+    for predicate in ("left_of", "right_of"):
+        assert verdict(relation(predicate, OBJECT), both) == S
+        assert verdict(relation(predicate, OBJECT, negated=True), both) == U
+    right = {SUBJECT: phrase(LOW), OBJECT: phrase(HIGH, box(0.7, 0.1, 0.2, 0.2))}
+    assert verdict(relation("left_of", OBJECT, negated=True), right) == C
+    assert verdict(relation("right_of", OBJECT, negated=True), right) == S
+    for boxes, expected in (((LOW,), C), ((LOW, HIGH), U), ((HIGH,), S)):
+        assert verdict(relation("picture_left", negated=True), {SUBJECT: phrase(*boxes)}) == expected
+
+
 def test_the_words_of_a_bare_plural_are_its_noun():
     bare, stated = count("at_least", 2, words=(1, 5)), count("at_least", 2)
     assert is_bare_plural(bare)
@@ -68,6 +80,45 @@ def test_the_words_of_a_bare_plural_are_its_noun():
     assert (verdict(replace(bare, negated=True), boxes), is_decidable(bare)) == (U, False)
 
 
+def test_further_boxes_may_be_those_of_another_phrase_with_the_same_noun():
+    """ "Two men sitting and one man standing": three boxes for each."""
+    three = phrase(LOW, HIGH, box(0.4, 0.4, 0.2, 0.2), head="men")
+    for head, expected in (("man", U), ("Men", U), ("woman", C), ("", C)):
+        assert verdict(count("exactly", 2), {SUBJECT: three, OBJECT: phrase(LOW, head=head)}) == expected
+        assert verdict(count("none"), {SUBJECT: three, OBJECT: phrase(head=head)}) == expected
+    assert verdict(count("exactly", 4), {SUBJECT: three, OBJECT: phrase(head="man")}) == C
+
+
+@pytest.mark.parametrize(
+    ("caption", "words", "expected"),
+    [
+        ("a bunch of bananas", (0, 10), U),
+        ("A Row of chairs", (0, 8), U),
+        ("a pair of shoes", (0, 9), U),
+        ("a set of stairs", (0, 8), U),
+        ("a herd of zebra", (0, 9), U),
+        ("a couple of dogs", (0, 11), C),
+        ("a group of three dogs", (11, 16), C),
+        ("several rows", (0, 7), C),
+        ("", (0, 9), C),
+    ],
+)
+def test_one_box_may_show_a_bunch_of_things(caption, words, expected):
+    for claim in (count("at_least", 2, words), count("exactly", 2, words)):
+        (checked,) = check_claims([claim], {SUBJECT: phrase(LOW)}, 64, 48, caption)
+        assert checked.verdict == expected
+
+
+def test_parts_may_be_hidden():
+    found = phrase(LOW, HIGH)
+    for head, expected in (("legs", U), ("Wheels", U), ("feet", U), ("dogs", C), ("", C)):
+        named = {SUBJECT: replace(found, head=head)}
+        assert verdict(count("exactly", 3), named) == expected
+        assert verdict(count("at_least", 3), named) == expected
+        assert verdict(count("exactly", 1), named) == expected
+        assert verdict(count("exactly", 2), named) == S
+
+
 def test_a_rank_is_among_the_boxes_of_the_same_noun():
     def found(*heads):
         others = {span: phrase(HIGH, head=head) for span, head in zip((OBJECT, SECOND), heads, strict=False)}
@@ -76,6 +127,8 @@ def test_a_rank_is_among_the_boxes_of_the_same_noun():
     assert found("Dogs") == C
     assert found("cat", "dog") == C
     assert found("cat", "") == U
+    bus = {SUBJECT: phrase(LOW, head="bus"), OBJECT: phrase(HIGH, head="buses")}
+    assert verdict(rank("from_right", 1), bus) == C
     assert verdict(rank("from_right", 1), {SUBJECT: phrase(LOW), OBJECT: phrase(HIGH)}) == U  # unknown nouns
 
 

@@ -51,9 +51,9 @@ def test_at_least(number, found, expected):
 
 
 def test_a_bare_plural_is_never_contradicted():
-    assert check_count("at_least", 2, phrase(*row(4)), bare_plural=True).verdict == U
-    assert check_count("at_least", 2, phrase(), bare_plural=True).verdict == U
-    assert check_count("at_least", 2, phrase(*row(4, 4)), bare_plural=True).verdict == S
+    assert check_count("at_least", 2, phrase(*row(4)), may_be_fewer=True).verdict == U
+    assert check_count("at_least", 2, phrase(), may_be_fewer=True).verdict == U
+    assert check_count("at_least", 2, phrase(*row(4, 4)), may_be_fewer=True).verdict == S
 
 
 def test_none():
@@ -124,3 +124,10 @@ def test_more_boxes_never_contradict_what_was_supported(boxes, more, number, bel
     both = [*boxes, *more]
     after = check_count("at_least", number, phrase(*both, at_floor=len(both) + below)).verdict
     assert (before, after) not in {(S, C), (U, C)}
+
+
+def test_further_boxes_may_be_those_of_another_phrase():
+    assert check_count("exactly", 2, phrase(*row(4, 4, 4)), may_be_more=True).verdict == U
+    assert check_count("exactly", 2, phrase(*row(4, 4)), may_be_more=True).verdict == S
+    assert check_count("exactly", 2, phrase(*row(4)), may_be_more=True).verdict == C
+    assert check_count("none", 0, phrase(*row(4)), may_be_more=True).verdict == U
