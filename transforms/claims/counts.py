@@ -61,6 +61,7 @@ def _none(sentence: Sentence, number: int, negated: frozenset[int]) -> Count | N
     if words[first] == "no":
         chunk.absent = True
         is_sign = words[first + 1 : first + 2] and words[first + 1] in words_of("quantities", "signs")
+        is_sign = is_sign or _is_rule(sentence, number)
         return None if is_sign or _is_name(sentence, number) else Count(NONE, 0, first, first)
     if first and words[first - 1] == "without":
         chunk.absent = True
@@ -89,6 +90,18 @@ def _none(sentence: Sentence, number: int, negated: frozenset[int]) -> Count | N
         if there and 0 <= negation < first and words[first] in ("a", "an", "any", "one"):
             return Count(NONE, 0, negation, first)
     return None
+
+
+def _is_rule(sentence: Sentence, number: int) -> bool:
+    """Whether "no" belongs to what a sign or a proverb says: "no dogs allowed", "no man is an island"."""
+    chunk, top = sentence.chunks[number], sentence.top(number)
+    before, after = sentence.before(chunk.first, 4), sentence.words[chunk.last + 1 : chunk.last + 6]
+    if not words_of("quantities", "sign_words").isdisjoint(sentence.words[chunk.first : chunk.last + 1] + after):
+        return True
+    if not words_of("quantities", "says").isdisjoint(before):
+        return True
+    verb = sentence.heads[top]
+    return sentence.deps[top] == "nsubj" and bool(sentence.children(verb, "attr")) and sentence.tags[verb] != "VBG"
 
 
 def _is_name(sentence: Sentence, number: int) -> bool:

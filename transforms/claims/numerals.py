@@ -13,7 +13,6 @@ UNCOUNTED = 12
 _MOST = 100  # a larger number is a name, a year or a guess
 _RANGE = frozenset(("or", "to", "-", "–", "and/or"))
 _BETWEEN = _RANGE | {"and"}
-_NAME = ("NNP", "NNPS")
 _MORE = frozenset(("more", "other", "additional", "extra"))
 
 
@@ -67,7 +66,7 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
 def _counted(sentence: Sentence, predicate: str, value: int, first: int, last: int, head: int, of: int) -> Count | None:
     units = words_of("quantities", "units")
     words = sentence.words
-    if words[head] in units or (last + 1 < head and words[last + 1] in units):
+    if words[head] in units | words_of("quantities", "headlines") or (last + 1 < head and words[last + 1] in units):
         return None
     if words[head] in words_of("quantities", "pairs_of_one") and of < 0:
         return None
@@ -94,8 +93,9 @@ def _bound(sentence: Sentence, first: int, token: int) -> str:
     words = sentence.words
     inside = words[max(token - 2, first) : token]
     before = ["", "", *words[:first]][-2:] if token == first else ["", ""]
-    upper = words_of("quantities", "upper_bounds")
-    if before[1] in ("than", "to", "of", "most") and not upper.isdisjoint(before):  # "fewer than", "a maximum of"
+    if before in (["up", "to"], ["at", "most"]):
+        return NONE
+    if before[1] in ("than", "of") and before[0] in words_of("quantities", "upper_bounds"):  # "a maximum of"
         return NONE
     if not words_of("quantities", "at_least").isdisjoint(inside) or before[1] == "least":
         return AT_LEAST
@@ -127,7 +127,10 @@ def _is_of_a_name(sentence: Sentence, first: int, token: int, head: int) -> bool
     tags, words = sentence.tags, sentence.words
     if token > first and tags[token - 1] in ("NN", "NNS") and words[token - 1] not in ("couple", "half"):
         return True
-    if tags[head] in _NAME or (token and (tags[token - 1] in (*_NAME, "CD") or _is_letter(words[token - 1]))):
+    before = token - 1
+    if sentence.is_name(head):
+        return True
+    if token and (sentence.is_name(before) or tags[before] == "CD" or _is_letter(words[before])):
         return True
     after = range(token + 1, head)
     return any(tags[at] in ("JJS", "RBS") or words[at] == "best" or _is_letter(words[at]) for at in after)

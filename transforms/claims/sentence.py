@@ -39,7 +39,7 @@ class Sentence:
     words: in lower case. heads: for each token, the number of the token that it depends on; for a root, its own number.
     chunks: in text order. chunk_at: for each token, the number of its chunk; -1 outside of chunks. compared: the chunks
       that another one is compared with: the car of "a dog to the left of a car". spent: tokens of wordings without an
-      object: "side by side".
+      object: "side by side". capitals: tokens with a capital letter at the start.
     """
 
     words: list[str]
@@ -52,6 +52,7 @@ class Sentence:
     chunk_at: list[int] = field(default_factory=list)
     compared: set[int] = field(default_factory=set)
     spent: set[int] = field(default_factory=set)
+    capitals: set[int] = field(default_factory=set)
 
     @classmethod
     def from_doc(cls, doc: Doc, phrases: Phrases) -> "Sentence":
@@ -66,6 +67,7 @@ class Sentence:
             starts.append(start)
             ends.append(start + len(token))
         sentence = cls(words, tags, deps, heads, starts, ends, [], [-1] * len(words))
+        sentence.capitals.update(token.i for token in doc if token.text[:1].isupper())
         sentence._add_chunks(phrases)
         return sentence
 
@@ -134,6 +136,10 @@ class Sentence:
         if word == "longer":
             return self.before(token, 1) == ("no",)
         return word in NEGATIONS and _NOT_ONLY.isdisjoint(after)
+
+    def is_name(self, token: int) -> bool:
+        """Whether a token is a name, by its tag and its letters: taggers also take "zebras" for one."""
+        return self.tags[token] in ("NNP", "NNPS") and token in self.capitals
 
     def is_asked(self, token: int) -> bool:
         """Whether a token is in a question, of a caption that may have other sentences."""

@@ -22,6 +22,11 @@ from transforms.records import ClaimKind
         ("three sheep", ["three sheep: exactly 3 (three)"]),
         ("two slices of pizza", ["two slices of pizza: exactly 2 (two)"]),
         ("a row of four chairs", ["a row of four chairs: exactly 4 (four)"]),
+        ("a close up of two bananas", ["two bananas: exactly 2 (two)"]),
+        (
+            "Four zebras stand together in a grassy plain.",
+            ["Four zebras: exactly 4 (Four)"],
+        ),
         ("food for two dogs", ["two dogs: exactly 2 (two)"]),
         ("two black and white dogs", ["two black and white dogs: exactly 2 (two)"]),
         ("a group of three men", ["a group of three men: exactly 3 (three)"]),
@@ -94,6 +99,8 @@ def test_words_before_a_chunk_change_no_number(said, caption, number):
     [
         ("There are no dogs.", ["no dogs: none 0 (no)"]),
         ("a road without any cars", ["any cars: none 0 (without any)"]),
+        ("No dogs are on the beach.", ["No dogs: none 0 (No)"]),
+        ("There is no dog in the picture.", ["no dog: none 0 (no)"]),
         ("There is not a cat.", ["a cat: none 0 (not a)"]),
         ("not a single car on the road", ["not a single car: none 0 (not a single)"]),
         ("not two dogs but three cats", ["three cats: exactly 3 (three)"]),
@@ -119,6 +126,11 @@ def test_what_is_not_there(said, caption, expected):
         "the 747 jet",
         "the 2004 models",
         "about ten dogs",
+        "No dogs allowed",
+        "no dogs allowed sign",
+        "no dogs on beach sign",
+        "no man is an island",
+        "a sign that says no dogs",
         "Canon 5 D lenses",
         "Nike Air Max 90 shoes",
         "level 3 chargers",
@@ -175,7 +187,9 @@ def test_what_somebody_waits_for_need_not_be_there(said):
     assert said("a man waiting for two buses", ClaimKind.COUNT) == ["a man: at_least 1 (a)"]
 
 
-@pytest.mark.parametrize("caption", ["dogs", "the dogs", "the small brown dogs", "his dogs", "The children play."])
+@pytest.mark.parametrize(
+    "caption", ["dogs", "the dogs", "the steps", "the small brown dogs", "his dogs", "The children play."]
+)
 def test_a_bare_plural_is_recognised(claims_of, caption):
     [[claim]] = claims_of(caption)
     assert (claim.predicate, claim.number) == ("at_least", 2)
