@@ -22,11 +22,12 @@ from pipeline.pack.ledger import Examples, Ledger, RangeCount, unknown_columns
 from pipeline.pack.shard_stats import ShardStats, remove_shards
 from pipeline.plan.plan import Plan
 from pipeline.threshold import Threshold
+from transforms.claims.verdicts import RULES_VERSION
 from transforms.selection.judge import Policy
 
 FORMAT = 1
 
-ABSENT_IF_EMPTY = ("claims", "unknown_columns", "left_out", "left_out_examples")
+ABSENT_IF_EMPTY = ("claims", "claim_rules", "unknown_columns", "left_out", "left_out_examples")
 """Keys that manifests and reports have only if there is something to tell."""
 
 _PACKAGES = ("gritmill", "apache-beam", "spacy", "transformers", "torch", "pillow", "pyarrow")
@@ -67,7 +68,8 @@ class Fingerprints(OpenModel):
 class Manifest(OpenModel):
     """The content of `manifest.json`.
 
-    unknown_columns, left_out, left_out_examples: see `ledger`. claims: of all written pairs. limit: the value of
+    unknown_columns, left_out, left_out_examples: see `ledger`. claims: of all written pairs. claim_rules: the
+    version of the rules that they were checked by; 0: none were. limit: the value of
     `--limit`. models: identities by configuration section. configuration: as written, possibly by another release.
     """
 
@@ -83,6 +85,7 @@ class Manifest(OpenModel):
     left_out: dict[str, int] = Field(default_factory=dict)
     left_out_examples: Examples = Field(default_factory=dict)
     claims: tuple[ClaimCount, ...] = ()
+    claim_rules: int = 0
     partial: bool
     limit: int | None
     threshold: Threshold
@@ -110,6 +113,7 @@ class Manifest(OpenModel):
             failed_examples={},
             rejected_examples={},
             source_faults=tuple(RecordedFault(source=s.uri, fault=s.fault) for s in plan.sources if s.fault),
+            claim_rules=RULES_VERSION if plan.configuration.phrases.claims else 0,
             partial=partial,
             limit=plan.limit,
             threshold=threshold,

@@ -100,6 +100,7 @@ class Report:
     left_out_examples: Examples = field(default_factory=dict)
     repeated_bytes: int = 0
     claims: tuple[ClaimCount, ...] = ()
+    claim_rules: int = 0
 
     @property
     def claims_line(self) -> str:
@@ -147,6 +148,7 @@ def write_report(output: str, folder: str, manifest: Manifest) -> Report:
         left_out=manifest.left_out,
         left_out_examples=manifest.left_out_examples,
         claims=manifest.claims,
+        claim_rules=manifest.claim_rules,
     )
     publish_typed(files.join(output, layout.REPORT), report)
     return report

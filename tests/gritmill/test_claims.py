@@ -8,6 +8,7 @@ import pytest
 
 import gritmill
 from tests import sample_pairs
+from transforms.claims.verdicts import RULES_VERSION
 
 CAPTIONS = (
     "two dogs",
@@ -64,6 +65,7 @@ def test_the_claims_of_written_pairs_are_counted(finished):
     assert told(manifest)["relation", "above", 0, "contradicted"] == 4
     assert told(manifest)["relation", "left_of", 0, "contradicted"] == 4
     assert json.loads((finished / "report.json").read_text())["claims"] == manifest["claims"]
+    assert json.loads((finished / "report.json").read_text())["claim_rules"] == manifest["claim_rules"] == RULES_VERSION
 
 
 def test_contradicted_pairs_are_rejected_each_kind_by_its_setting(finished, tmp_path):

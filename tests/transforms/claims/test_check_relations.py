@@ -159,6 +159,9 @@ def test_between_tries_only_the_best_boxes_and_does_not_contradict_what_it_did_n
     assert check_relation(BETWEEN, (beyond,) * (MOST + 1), [(LEFT,), (RIGHT,)]).verdict == U
     assert check_relation(BETWEEN, (beyond,), [(LEFT,), (RIGHT,) * (MOST + 1)]).verdict == U
     assert check_relation(BETWEEN, (box(4, 0, 2, 2),) * 150, [(LEFT, RIGHT) * 75]).verdict == S
+    middle = box(4, 0, 2, 2)
+    assert check_relation(BETWEEN, (middle,) * MOST, [(LEFT,), (RIGHT,)], every=True).verdict == S
+    assert check_relation(BETWEEN, (middle,) * (MOST + 1), [(LEFT,), (RIGHT,)], every=True).verdict == U
 
 
 PLACES = [
