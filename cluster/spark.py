@@ -1,5 +1,6 @@
 """Spark: a standalone master, two workers with one executor each, and Beam's job server, which is Spark's driver."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -62,6 +63,10 @@ class SparkCluster(Cluster):
     def _options_at(self, job: int) -> list[str]:
         artifacts = f"--artifact_endpoint=localhost:{self._artifacts}"
         return ["--runner=PortableRunner", f"--job_endpoint=localhost:{job}", artifacts]
+
+    def ready(self) -> None:
+        for folder in self.processes.logs.glob("work-*/app-*"):  # 400 MB of each executor of each earlier job
+            shutil.rmtree(folder, ignore_errors=True)
 
     def start_master(self) -> None:
         """Starts the master and two workers."""
