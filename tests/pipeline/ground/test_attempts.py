@@ -71,7 +71,8 @@ def test_a_process_elsewhere_is_dead_if_its_heartbeat_stands_still(log: AttemptL
     assert (record.deaths, [mark.holder for mark in record.earlier]) == (0, [first, second, third])
     assert log.begin(CHUNK).earlier == record.earlier  # a later attempt asks again
     later = replace(log, has_ended={first: True, second: False, third: None}.__getitem__)
-    assert (later.begin(CHUNK).deaths, later.begin(CHUNK).earlier) == (1, (Mark("run", third),))
+    record = later.begin(CHUNK, lambda _: None)
+    assert (record.deaths, record.earlier) == (1, (Mark("run", third),))
     assert replace(log, has_ended=lambda _: True).begin(CHUNK).crashes == 2
 
 
