@@ -161,7 +161,7 @@ def _claim(claim: Claim, checked: Checked) -> dict[str, Any]:
     return {
         "kind": claim.kind.value,
         "words": [claim.words_start, claim.words_end],
-        "subject": [claim.subject_start, claim.subject_end],
+        "subject": [*claim.subject],
         "object": None if to_the_picture else objects,
         "predicate": claim.predicate,
         "number": claim.number,

@@ -171,6 +171,18 @@ class Claim:
     negated: bool = False
     objects: tuple[int, ...] = ()
 
+    @property
+    def subject(self) -> tuple[int, int]:
+        """Start and end of the subject."""
+        return self.subject_start, self.subject_end
+
+    @property
+    def is_bare_plural(self) -> bool:
+        """Whether a count is stated by the plural alone: "dogs". Its words are the noun, which ends the subject; those
+        of other counts stand before the noun. "Two" alone is no plural."""
+        is_count = self.kind is ClaimKind.COUNT
+        return is_count and self.predicate == "at_least" and self.words_end == self.subject_end
+
 
 @dataclass(frozen=True, slots=True)
 class Box:

@@ -26,7 +26,7 @@ def stated_numbers(pair: Pair) -> dict[int, Stated]:
     counts: dict[tuple[int, int], Claim] = {}
     for claim in pair.claims:
         if claim.kind is ClaimKind.COUNT:
-            counts.setdefault((claim.subject_start, claim.subject_end), claim)
+            counts.setdefault(claim.subject, claim)
     stated = {}
     for number, phrase in enumerate(pair.phrases):
         found = _stated(pair, phrase, counts.get((phrase.start, phrase.end)))

@@ -10,7 +10,6 @@ from tests.training.scene_fakes import FONT, generator, thing, without_font
 from training.scene_grounder import captions, phrases
 from training.scene_grounder.scenes import make_scene
 from training.scene_grounder.stated import RELATIONS, Stated, stated_claims
-from transforms.claims.counts import is_bare_plural
 from transforms.claims.read_claims import read_claims
 from transforms.phrases.noun_phrases import find_phrases
 from transforms.phrases.parser import load_parser
@@ -102,7 +101,7 @@ def test_the_reader_finds_what_captions_of_scenes_claim(monkeypatch):
         for claim in read_claims(doc, find_phrases(doc, rules)):
             objects = tuple(at.get(end, -1) for end in claim.objects[1::2]) or (-1,)
             if claim.predicate != "far_from" or sure_of_far:
-                bare = is_bare_plural(claim)
+                bare = claim.is_bare_plural
                 read.add((number, claim.predicate, at.get(claim.subject_end), *objects, claim.number, bare))
         for one in caption.claims:
             stated.add((number, one.predicate, one.subject, one.object, one.number, one.bare))

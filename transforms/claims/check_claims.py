@@ -23,12 +23,6 @@ def check_claims(claims: Iterable[Claim], boxes: Boxes, width: int, height: int,
     return [_negated(claim, _check(claim, boxes, width, height, caption)) for claim in claims]
 
 
-def is_bare_plural(claim: Claim) -> bool:
-    """Whether a count is stated by the plural alone: "dogs". Its words are the noun, which ends the subject; those of
-    other counts stand before the noun. As in `counts`, which imports spaCy; "two" alone is no plural."""
-    return claim.kind is ClaimKind.COUNT and claim.predicate == "at_least" and claim.words_end == claim.subject_end
-
-
 def _is_measured(claim: Claim, caption: str) -> bool:
     """Whether a count is stated by a word for several things that one box may show: "a bunch of", "a pair of"."""
     words = caption[claim.words_start : claim.words_end].casefold().split()
@@ -49,13 +43,13 @@ def is_decidable(claim: Claim) -> bool:
     if claim.kind is ClaimKind.RELATION:
         rule = (RELATIONS if claim.objects else PICTURE).get(claim.predicate)
         return rule is not None and rule.provable
-    return claim.kind is ClaimKind.COUNT and not is_bare_plural(claim)
+    return claim.kind is ClaimKind.COUNT and not claim.is_bare_plural
 
 
 def is_refutable(claim: Claim) -> bool:
     """Whether any boxes contradict the claim. Most captions have several claims that none contradict."""
     if claim.kind is ClaimKind.COUNT:
-        return claim.predicate in COUNTS and not is_bare_plural(claim)
+        return claim.predicate in COUNTS and not claim.is_bare_plural
     if claim.kind is ClaimKind.RANK:
         return claim.predicate in RANKS and claim.predicate not in SIZES
     return claim.predicate in (RELATIONS if claim.objects else PICTURE)
@@ -69,26 +63,24 @@ def compares_nouns(claim: Claim) -> bool:
 
 def spans_of(claim: Claim) -> list[Span]:
     """The spans of the noun chunks that the verdict on a claim depends on: the subject's, then those of the objects."""
-    subject = claim.subject_start, claim.subject_end
     if not claim.objects:
-        return [subject]
-    return [subject, *zip(claim.objects[::2], claim.objects[1::2], strict=True)]
+        return [claim.subject]
+    return [claim.subject, *zip(claim.objects[::2], claim.objects[1::2], strict=True)]
 
 
 def phrases_of(claim: Claim, boxes: Boxes) -> list[PhraseBoxes | None]:
     """What is known about the phrases that the verdict depends on. If it is equal, the verdict is, too: the nouns
     of the others are those of the caption. None: the detector was not asked for the phrase."""
-    rivals = _rivals(spans_of(claim)[0], boxes) if claim.kind is ClaimKind.RANK else ()
+    rivals = _rivals(claim.subject, boxes) if claim.kind is ClaimKind.RANK else ()
     return [*map(boxes.get, spans_of(claim)), *rivals]
 
 
 def _check(claim: Claim, boxes: Boxes, width: int, height: int, caption: str) -> Checked:
     if claim.kind is ClaimKind.COUNT:  # most claims
-        span = claim.subject_start, claim.subject_end
-        subject = boxes.get(span)
+        subject = boxes.get(claim.subject)
         hidden = subject is not None and _noun(subject.head) in words_of("parts", "parts")
-        fewer = hidden or is_bare_plural(claim) or _is_measured(claim, caption)
-        more = hidden or (compares_nouns(claim) and bool(_rivals(span, boxes)))
+        fewer = hidden or claim.is_bare_plural or _is_measured(claim, caption)
+        more = hidden or (compares_nouns(claim) and bool(_rivals(claim.subject, boxes)))
         return check_count(claim.predicate, claim.number, subject, fewer, more)
     span, *spans = spans_of(claim)
     subject = boxes.get(span)

@@ -1,8 +1,9 @@
 """How many things a noun chunk says there are.
 
 A claim's predicate is "exactly", "at_least" or "none". An article says "at least one": "a dog" is also true of a
-picture with two. A plural without a number says "at least two", and its words are the noun itself; `is_bare_plural`
-recognises it. Nobody counts for a plural, and a detector often draws one box around all, so boxes never contradict it.
+picture with two. A plural without a number says "at least two", and its words are the noun itself (see
+`Claim.is_bare_plural`). Nobody counts for a plural, and a detector often draws one box around all, so boxes never
+contradict it.
 
 Where a word may be something else, there is no claim: sizes, times, years, names, "the other two", "about ten", "a
 couple" without "of".
@@ -18,14 +19,6 @@ from transforms.claims.word_lists import no_places, unreal, words_of
 from transforms.records import Claim, ClaimKind
 
 _DEFINITE = frozenset(("the", "these", "those", "all", "his", "her", "its", "their", "our", "my", "your", "both"))
-
-
-def is_bare_plural(claim: Claim) -> bool:
-    """Whether a count is stated by a plural alone, "dogs": its words are the noun, which ends the subject.
-
-    The words of other counts stand before the noun.
-    """
-    return claim.kind is ClaimKind.COUNT and claim.words_end == claim.subject_end
 
 
 def read_counts(sentence: Sentence) -> Iterator[Claim]:

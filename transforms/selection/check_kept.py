@@ -77,7 +77,7 @@ class PairChecker:
 
     def __init__(self, pair: Pair, candidates: Candidates, settings: SelectionSettings) -> None:
         """candidates: of this pair alone, as number 0."""
-        counted = {(claim.subject_start, claim.subject_end) for claim in pair.claims if claim.kind is ClaimKind.COUNT}
+        counted = {claim.subject for claim in pair.claims if claim.kind is ClaimKind.COUNT}
         wanted = [(0, n) for n, phrase in enumerate(pair.phrases) if (phrase.start, phrase.end) in counted]
         self._pair = pair
         self._settings = settings
@@ -127,10 +127,10 @@ def _kept_by_span(one: SelectedPair) -> dict[Span, list[Corners]]:
 def _counted(one: SelectedPair, boxes: dict[Span, list[Corners]]) -> Iterator[_PhraseNumber]:
     """The phrases of which a count needs the candidates: there are few boxes, or a limit may have removed some."""
     needed = {
-        (claim.subject_start, claim.subject_end)
+        claim.subject
         for claim in one.pair.claims
         if claim.kind is ClaimKind.COUNT
-        and (found := boxes.get((claim.subject_start, claim.subject_end))) is not None
+        and (found := boxes.get(claim.subject)) is not None
         and (one.pair.boxes_cut or needs_floor(claim.predicate, claim.number, tuple(found)))
     }
     for number, phrase in enumerate(one.pair.phrases if needed else ()):

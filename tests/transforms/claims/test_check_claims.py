@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.transforms.claims.boxes import OBJECT, SECOND, SUBJECT, box, count, grid_boxes, phrase, rank, relation
-from transforms.claims import counts as read_counts
-from transforms.claims.check_claims import check_claims, is_bare_plural, is_decidable
+from transforms.claims.check_claims import check_claims, is_decidable
 from transforms.claims.check_ranks import RANKS
 from transforms.claims.check_relations import BETWEEN, PICTURE, RELATIONS
 from transforms.claims.verdicts import PhraseBoxes
@@ -70,11 +69,10 @@ def test_not_is_contradicted_only_if_all_boxes_fit():
 
 def test_the_words_of_a_bare_plural_are_its_noun():
     bare, stated = count("at_least", 2, words=(1, 5)), count("at_least", 2)
-    assert is_bare_plural(bare)
-    assert read_counts.is_bare_plural(bare)
-    assert not is_bare_plural(stated)
-    assert not is_bare_plural(replace(bare, predicate="exactly"))  # "two", without a noun
-    assert not is_bare_plural(replace(relation("picture_left"), words_start=1, words_end=5))
+    assert bare.is_bare_plural
+    assert not stated.is_bare_plural
+    assert not replace(bare, predicate="exactly").is_bare_plural  # "two", without a noun
+    assert not replace(relation("picture_left"), words_start=1, words_end=5).is_bare_plural
     boxes = {SUBJECT: phrase(LOW)}
     assert (verdict(bare, boxes), verdict(stated, boxes)) == (U, C)
     assert (verdict(replace(bare, negated=True), boxes), is_decidable(bare)) == (U, False)

@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from tests.shared import SHARED, needs_shared
-from transforms.claims.counts import is_bare_plural
 from transforms.records import ClaimKind
 
 CAPTIONS = SHARED / "data/captions/coco_val2017_captions.tsv"
@@ -34,7 +33,7 @@ def marked():
 
 def read(claims):
     """The counts and the relations of a caption, in the form of the marks."""
-    counts = {(c.subject_end, c.predicate, c.number, is_bare_plural(c)) for c in claims if c.kind == ClaimKind.COUNT}
+    counts = {(c.subject_end, c.predicate, c.number, c.is_bare_plural) for c in claims if c.kind == ClaimKind.COUNT}
     relations = {
         (c.subject_end, c.predicate, c.objects[1] if c.objects else 0) for c in claims if c.kind == ClaimKind.RELATION
     }

@@ -2,7 +2,6 @@
 
 import pytest
 
-from transforms.claims.counts import is_bare_plural
 from transforms.records import ClaimKind
 
 
@@ -193,11 +192,11 @@ def test_what_somebody_waits_for_need_not_be_there(said):
 def test_a_bare_plural_is_recognised(claims_of, caption):
     [[claim]] = claims_of(caption)
     assert (claim.predicate, claim.number) == ("at_least", 2)
-    assert is_bare_plural(claim)
+    assert claim.is_bare_plural
 
 
 @pytest.mark.parametrize("caption", ["two dogs", "several dogs", "a group of dogs", "a dog", "no dogs", "some dogs"])
 def test_a_count_with_words_is_no_bare_plural(claims_of, caption):
     [[claim]] = claims_of(caption)
-    assert not is_bare_plural(claim)
+    assert not claim.is_bare_plural
     assert claim.words_end < claim.subject_end
