@@ -68,13 +68,6 @@ def spans_of(claim: Claim) -> list[Span]:
     return [claim.subject, *zip(claim.objects[::2], claim.objects[1::2], strict=True)]
 
 
-def phrases_of(claim: Claim, boxes: Boxes) -> list[PhraseBoxes | None]:
-    """What is known about the phrases that the verdict depends on. If it is equal, the verdict is, too: the nouns
-    of the others are those of the caption. None: the detector was not asked for the phrase."""
-    rivals = _rivals(claim.subject, boxes) if claim.kind is ClaimKind.RANK else ()
-    return [*map(boxes.get, spans_of(claim)), *rivals]
-
-
 def _check(claim: Claim, boxes: Boxes, width: int, height: int, caption: str) -> Checked:
     if claim.kind is ClaimKind.COUNT:  # most claims
         subject = boxes.get(claim.subject)
