@@ -71,11 +71,18 @@ def spans_of(claim: Claim) -> list[Span]:
 def _check(claim: Claim, boxes: Boxes, width: int, height: int, caption: str) -> Checked:
     if claim.kind is ClaimKind.COUNT:  # most claims
         subject = boxes.get(claim.subject)
+        checked = check_count(claim.predicate, claim.number, subject)
+        if checked.verdict is Verdict.UNDECIDED or (
+            checked.verdict is Verdict.SUPPORTED and claim.predicate != "none"
+        ):
+            return checked  # the words would leave nothing else undecided
         hidden = subject is not None and _noun(subject.head) in words_of("parts", "parts")
         fewer = hidden or claim.is_bare_plural or _is_measured(claim, caption)
         more = hidden or (compares_nouns(claim) and bool(_rivals(claim.subject, boxes)))
         return check_count(claim.predicate, claim.number, subject, fewer, more)
     span, *spans = spans_of(claim)
+    if claim.kind is ClaimKind.RELATION and claim.predicate not in (RELATIONS if spans else PICTURE):
+        return UNDECIDED
     subject = boxes.get(span)
     if subject is None or not subject.kept:
         return UNDECIDED

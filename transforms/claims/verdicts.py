@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 RULES_VERSION = 1
 """Changes whenever a rule or a margin does: verdicts of different versions are not comparable."""
@@ -49,8 +50,7 @@ class Checked:
 UNDECIDED = Checked(Verdict.UNDECIDED)
 
 
-@dataclass(frozen=True, slots=True)
-class PhraseBoxes:
+class PhraseBoxes(NamedTuple):  # created three times as fast as a frozen dataclass
     """What is known about the boxes of one phrase that the detector was asked for.
 
     kept: the boxes of the data set, best score first, group boxes included.

@@ -211,7 +211,7 @@ def _boxes(
     known: dict[Span, PhraseBoxes] = {}
     for number, phrase in enumerate(one.pair.phrases):
         span = (phrase.start, phrase.end)
-        if span in known or span not in boxes:
+        if span in known:
             continue
         kept, found = tuple(boxes[span]), floor.get((one.number, number))
         full = settings.boxes_per_phrase is not None and len(kept) >= settings.boxes_per_phrase
