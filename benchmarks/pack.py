@@ -88,12 +88,10 @@ def _claims(work: Path) -> Iterator[Figure]:
         "drop_contradicted, also counts": _selecting({**drop, "count_claims": "drop_contradicted"}),
     }
     beam = ["--direct_num_workers=1"]
-    variants: dict[str, Callable[[], object]] = {
-        name: partial(
-            _pack, work / ("without-ground" if chosen is _WITHOUT_CLAIMS else "few-ground"), work / "apart", chosen, beam
-        )
-        for name, chosen in settings.items()
-    }
+    variants: dict[str, Callable[[], object]] = {}
+    for name, chosen in settings.items():
+        ground = work / ("without-ground" if chosen is _WITHOUT_CLAIMS else "few-ground")
+        variants[name] = partial(_pack, ground, work / "apart", chosen, beam)
     seconds = interleaved_seconds(variants, _CLAIM_ROUNDS, _processor)
     detail = ", ".join(f"{name} {1000 * median(took) / _FEW:.2f}" for name, took in seconds.items())
     for name, goal in zip([*settings][1:], ("1.1", "", ""), strict=True):

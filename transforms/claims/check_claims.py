@@ -72,10 +72,9 @@ def _check(claim: Claim, boxes: Boxes, width: int, height: int, caption: str) ->
     if claim.kind is ClaimKind.COUNT:  # most claims
         subject = boxes.get(claim.subject)
         checked = check_count(claim.predicate, claim.number, subject)
-        if checked.verdict is Verdict.UNDECIDED or (
-            checked.verdict is Verdict.SUPPORTED and claim.predicate != "none"
-        ):
-            return checked  # the words would leave nothing else undecided
+        # The words can leave a verdict undecided, but not that there are enough things.
+        if checked.verdict is Verdict.UNDECIDED or (checked.verdict is Verdict.SUPPORTED and claim.predicate != "none"):
+            return checked
         hidden = subject is not None and _noun(subject.head) in words_of("parts", "parts")
         fewer = hidden or claim.is_bare_plural or _is_measured(claim, caption)
         more = hidden or (compares_nouns(claim) and bool(_rivals(claim.subject, boxes)))
