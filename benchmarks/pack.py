@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,7 +22,9 @@ from pipeline.tables.detections import open_detections
 
 _PAIRS, _PAIRS_PER_TAR, _ROUNDS = 40_000, 5_000, 2
 _FEW = 4_000
-_CONFIGURATION = {"detector": {"model": "benchmarks.candidates:make"}, "selection": {"score": 0.25}}
+_CONFIGURATION: dict[str, Any] = {"detector": {"model": "benchmarks.candidates:make"}, "selection": {"score": 0.25}}
+_WITHOUT_CLAIMS = {**_CONFIGURATION, "phrases": {"claims": False}}
+_CLAIM_ROUNDS = 5
 _MIB = 1 << 20
 
 
@@ -37,7 +40,8 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
     write_tars(pictures[:_FEW], few, pairs_per_tar=_PAIRS_PER_TAR)
     for folder in (tars, few):
         gritmill.ground(_CONFIGURATION, inputs=str(folder / "*.tar"), output=work / f"{folder.name}-ground")
-    figures = [*_speed(work, tars), _memory(work), _reads(work, tars), _rows(work)]
+    gritmill.ground(_WITHOUT_CLAIMS, inputs=str(few / "*.tar"), output=work / "without-ground")
+    figures = [*_speed(work, tars), *_claims(work), _memory(work), _reads(work, tars), _rows(work)]
     shutil.rmtree(work)
     return figures
 
@@ -74,6 +78,36 @@ def _speed(work: Path, tars: Path) -> Iterator[Figure]:
     )
 
 
+def _claims(work: Path) -> Iterator[Figure]:
+    """Compares processor times of a `pack` in this process: other programs disturb them less than the wall time."""
+    drop = {"claims": "drop_contradicted"}
+    settings: dict[str, dict[str, Any]] = {
+        "without claims": _WITHOUT_CLAIMS,
+        "with claims": _CONFIGURATION,
+        "drop_contradicted": _selecting(drop),
+        "drop_contradicted, also counts": _selecting({**drop, "count_claims": "drop_contradicted"}),
+    }
+    beam = ["--direct_num_workers=1"]
+    variants: dict[str, Callable[[], object]] = {}
+    for name, chosen in settings.items():
+        ground = work / ("without-ground" if chosen is _WITHOUT_CLAIMS else "few-ground")
+        variants[name] = partial(_pack, ground, work / "apart", chosen, beam)
+    seconds = interleaved_seconds(variants, _CLAIM_ROUNDS, _processor)
+    detail = ", ".join(f"{name} {1000 * median(took) / _FEW:.2f}" for name, took in seconds.items())
+    for name, goal in zip([*settings][1:], ("1.1", "", ""), strict=True):
+        yield Figure(
+            "Pack",
+            f"processor time of a pack {name}, over that without claims",
+            ratio(seconds[name], seconds["without claims"]),
+            goal,
+            f"ms per pair: {detail}; {_FEW:,} pairs, one process, {_CLAIM_ROUNDS} rounds",
+        )
+
+
+def _selecting(rules: dict[str, str]) -> dict[str, Any]:
+    return {**_CONFIGURATION, "selection": {**_CONFIGURATION["selection"], **rules}}
+
+
 def _with_processor_time(run: Callable[[], object], busy: list[float]) -> Callable[[], None]:
     def timed() -> None:
         started = _processor()
@@ -89,10 +123,12 @@ def _processor() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def _pack(ground: Path, target: Path) -> dict[str, Any]:
-    """Runs a complete pack with its default workers, including their start and the report."""
+def _pack(
+    ground: Path, target: Path, configuration: dict[str, Any] = _CONFIGURATION, beam: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Runs a complete pack, by default with its default workers, including their start and the report."""
     shutil.rmtree(target, ignore_errors=True)
-    return gritmill.pack(_CONFIGURATION, output=target, detections=ground)
+    return gritmill.pack(configuration, output=target, detections=ground, beam=list(beam))
 
 
 def _copy(tars: Path, target: Path) -> None:

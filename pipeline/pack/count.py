@@ -3,6 +3,7 @@
 import json
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from pipeline.tables.table import Table
 from transforms.annotations.annotate import left_out
 from transforms.filters import explain, unknown_columns
 from transforms.records import Fault, Grounding, Pair, Reason
+from transforms.selection.check_kept import SelectedPair, open_claims, threshold_checkers
 from transforms.selection.contradictions import rejecting_claims
 from transforms.selection.judge import Kept, Policy, Rejected
 from transforms.selection.threshold_sweep import sweep
@@ -98,27 +100,31 @@ def judge_rows(
     """
     # No threshold rejects these pairs. They are nearly all pairs, so they are added as arrays.
     never_rejected = np.zeros(len(selected.table), bool)
+    others: dict[int, Pair] = {}
     excluded = frozenset(duplicates)
     needed = selected.subset(selected.is_best | (selected.score >= policy.threshold))
     for row, (pair, groundings, outcome) in enumerate(needed.outcomes(policy, excluded)):
         yield pair, outcome
         if groundings and not isinstance(outcome, Fault) and row not in excluded:
             statistics.add(pair, groundings[0].box.score, outcome, policy.threshold, (*chunk_position, row))
-            never_rejected[row] = _is_never_rejected(pair, groundings, outcome, policy, statistics.thresholds)
+            claims = open_claims(pair, rejecting_claims(pair.claims, policy.selection), groundings)
+            never_rejected[row] = not claims and _is_never_rejected(
+                pair, groundings, outcome, policy, statistics.thresholds
+            )
             if not never_rejected[row]:
-                all_groundings = selected.subset(selected.row == row).groundings(pair)
-                candidates = selected.candidates.of_pair(row) if policy.rejects_claims else None
-                steps = sweep(pair, all_groundings, policy, statistics.thresholds, candidates=candidates)
-                statistics.add_sweep(steps)
+                others[row] = replace(pair, claims=tuple(claims))
     statistics.add_levels(selected.subset(never_rejected[selected.row]))
+    found = [SelectedPair(*one) for one in zip(others, others.values(), selected.groundings(others), strict=True)]
+    for one, checker in zip(found, threshold_checkers(found, selected.candidates, policy.selection), strict=True):
+        statistics.add_sweep(sweep(one.pair, one.groundings, policy, statistics.thresholds, checker=checker))
 
 
 def _is_never_rejected(
     pair: Pair, groundings: Sequence[Grounding], outcome: Kept | Rejected, policy: Policy, thresholds: Sequence[float]
 ) -> bool:
-    """groundings: at least the best one of every phrase, as `judge_rows` selects them."""
+    """pair: without open claims. groundings: at least the best one of every phrase, as `judge_rows` selects them."""
     written_phrases = len({grounding.phrase for grounding in outcome.groundings}) if isinstance(outcome, Kept) else 0
-    if len(set(pair.phrases)) < len(pair.phrases) or rejecting_claims(pair.claims, policy.selection):
+    if len(set(pair.phrases)) < len(pair.phrases):
         return False
     if written_phrases and all(map(dialects.by_caption, policy.text.dialect)):
         return True

@@ -82,9 +82,14 @@ class SelectedRows:
         for pair, (start, end) in zip(pairs, pairwise(borders), strict=True):
             yield pair, _groundings_of(pair, boxes[start:end])
 
-    def groundings(self, pair: Pair) -> tuple[Grounding, ...]:
-        """All kept boxes. They must belong to `pair`."""
-        return _groundings_of(pair, self._boxes())
+    def groundings(self, pairs: Mapping[int, Pair]) -> Iterator[tuple[Grounding, ...]]:
+        """Yields the kept boxes of some pairs. pairs: by row, ascending."""
+        rows = np.array([*pairs], int)
+        some = self.subset(np.isin(self.row, rows))
+        boxes = some._boxes()
+        borders = [*np.searchsorted(some.row, rows).tolist(), len(boxes)]
+        for pair, (start, end) in zip(pairs.values(), pairwise(borders), strict=True):
+            yield _groundings_of(pair, boxes[start:end])
 
     def left_out(self, row: int, threshold: float) -> Iterator[tuple[str, int]]:
         """What the selection leaves out of a row and counts by kind, with its number. Without phrases that have no box

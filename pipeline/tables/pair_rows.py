@@ -115,8 +115,18 @@ def list_column(table: pa.Table, name: str) -> tuple[np.ndarray, dict[str, np.nd
     lists: Any = table[name].combine_chunks()
     offsets = lists.offsets.to_numpy()
     values = lists.flatten()
-    fields = {field.name: values.field(field.name).to_numpy(zero_copy_only=False) for field in values.type}
+    fields = {field.name: _as_numpy(values.field(field.name)) for field in values.type}
     return offsets - offsets[0], fields
+
+
+def _as_numpy(column: Any) -> np.ndarray:
+    """The values of an Arrow column; lists as tuples. Arrow would create an array for each list."""
+    if not pa.types.is_list(column.type):
+        values: np.ndarray = column.to_numpy(zero_copy_only=False)
+        return values
+    flat = column.values.to_pylist()
+    lists = (tuple(flat[start:end]) for start, end in pairwise(column.offsets.to_pylist()))
+    return np.fromiter(lists, object, len(column))
 
 
 def _tuples(table: pa.Table, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
@@ -150,8 +160,7 @@ def _claim_kind(name: str) -> ClaimKind:
 
 
 def _claim(kind: str, *values: Any) -> Claim:
-    fields: tuple[Any, ...] = (_claim_kind(kind), *values[:-1], tuple(values[-1].tolist()))
-    return Claim(*fields)
+    return Claim(_claim_kind(kind), *values)
 
 
 def _fields(record: Any) -> dict[str, Any]:

@@ -68,21 +68,20 @@ def spans_of(claim: Claim) -> list[Span]:
     return [claim.subject, *zip(claim.objects[::2], claim.objects[1::2], strict=True)]
 
 
-def phrases_of(claim: Claim, boxes: Boxes) -> list[PhraseBoxes | None]:
-    """What is known about the phrases that the verdict depends on. If it is equal, the verdict is, too: the nouns
-    of the others are those of the caption. None: the detector was not asked for the phrase."""
-    rivals = _rivals(claim.subject, boxes) if claim.kind is ClaimKind.RANK else ()
-    return [*map(boxes.get, spans_of(claim)), *rivals]
-
-
 def _check(claim: Claim, boxes: Boxes, width: int, height: int, caption: str) -> Checked:
     if claim.kind is ClaimKind.COUNT:  # most claims
         subject = boxes.get(claim.subject)
+        checked = check_count(claim.predicate, claim.number, subject)
+        # The words can leave a verdict undecided, but not that there are enough things.
+        if checked.verdict is Verdict.UNDECIDED or (checked.verdict is Verdict.SUPPORTED and claim.predicate != "none"):
+            return checked
         hidden = subject is not None and _noun(subject.head) in words_of("parts", "parts")
         fewer = hidden or claim.is_bare_plural or _is_measured(claim, caption)
         more = hidden or (compares_nouns(claim) and bool(_rivals(claim.subject, boxes)))
         return check_count(claim.predicate, claim.number, subject, fewer, more)
     span, *spans = spans_of(claim)
+    if claim.kind is ClaimKind.RELATION and claim.predicate not in (RELATIONS if spans else PICTURE):
+        return UNDECIDED
     subject = boxes.get(span)
     if subject is None or not subject.kept:
         return UNDECIDED

@@ -1,15 +1,15 @@
 """Verdicts on the claims of kept pairs: from their kept boxes, and for some counts from their candidates.
 
 `pack` calls `check_many` for the kept pairs of a chunk, so that candidates are counted on arrays. `check_pair` does the
-same for one pair, and `PairChecker` for one pair and many thresholds.
+same for one pair, and `ThresholdChecker` for one pair and many thresholds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.claims.check_claims import check_claims, compares_nouns, phrases_of, spans_of
+from transforms.claims.check_claims import check_claims, spans_of
 from transforms.claims.check_counts import needs_floor
 from transforms.claims.verdicts import Boxes, Checked, Corners, PhraseBoxes, Span, Verdict
 from transforms.records import Claim, ClaimKind, Grounding, Pair
@@ -38,6 +38,9 @@ class _AtFloor:
 
 _PhraseNumber = tuple[int, int]
 """The numbers of a pair and of its phrase."""
+
+Floor = dict[_PhraseNumber, _AtFloor]
+"""What the detector found for each phrase of which a claim needs to know it."""
 
 
 def check_many(
@@ -68,41 +71,102 @@ def check_pair(
     return verdicts
 
 
-class PairChecker:
-    """Checks the claims of one pair at several thresholds. What the detector found at its floor is counted only once.
+def open_claims(pair: Pair, claims: Sequence[Claim], groundings: Iterable[Grounding]) -> list[Claim]:
+    """Those of the claims that the boxes of some threshold may contradict. The others need no `ThresholdChecker`.
+
+    groundings: at least the best box of each phrase that a threshold of 0 keeps, best score first.
+    """
+    best: dict[Span, Corners] = {}
+    for grounding in groundings:
+        best.setdefault((grounding.phrase.start, grounding.phrase.end), grounding.box.corners)
+    boxes = {span: PhraseBoxes((corners,)) for span, corners in best.items()}
+    shared = len({(phrase.start, phrase.end) for phrase in pair.phrases}) < len(pair.phrases)
+    return [claim for claim in claims if shared or claim.negated or not _is_never_contradicted(claim, boxes, pair)]
+
+
+def _is_never_contradicted(claim: Claim, boxes: Boxes, pair: Pair) -> bool:
+    """boxes: the best one of each phrase that has one."""
+    if claim.kind is ClaimKind.COUNT:  # "a dog": what has a box has a candidate at the floor
+        return claim.predicate == "at_least" and claim.number <= 1 and claim.subject in boxes
+    if claim.kind is not ClaimKind.RELATION:
+        return False
+    if not all(span in boxes for span in spans_of(claim)):
+        return True
+    (checked,) = check_claims([claim], boxes, pair.width, pair.height, pair.caption)
+    return _is_settled(claim, checked)
+
+
+class ThresholdChecker:
+    """Checks the claims of one pair at descending thresholds, to find the first one that is contradicted.
 
     limits: the scores at which a verdict may change though the kept boxes do not. From one of them down, the limit of
     candidates may have removed boxes above the threshold.
     """
 
-    def __init__(self, pair: Pair, candidates: Candidates, settings: SelectionSettings) -> None:
-        """candidates: of this pair alone, as number 0."""
-        counted = {claim.subject for claim in pair.claims if claim.kind is ClaimKind.COUNT}
-        wanted = [(0, n) for n, phrase in enumerate(pair.phrases) if (phrase.start, phrase.end) in counted]
-        self._pair = pair
+    def __init__(self, one: SelectedPair, floor: Floor, settings: SelectionSettings) -> None:
+        """Called by `threshold_checkers`. floor: of the phrases that the claims count."""
+        self._one = one
+        self._floor = floor
         self._settings = settings
-        self._last: dict[int, tuple[list[PhraseBoxes | None], Checked]] = {}
-        self._floor = _at_floor(candidates, wanted, {0} if pair.boxes_cut else set(), settings)
-        self.limits = {found.lowest for found in self._floor.values() if found.cut}
+        self._open = dict(enumerate(one.pair.claims))  # not settled
+        self._contradicted: set[int] = set()
+        self._kept: dict[Span, list[Corners]] = {(phrase.start, phrase.end): [] for phrase in one.pair.phrases}
+        self._boxes = 0
+        # Boxes that a limit may have removed leave an exact count undecided, but only its opposite is then no longer
+        # contradicted.
+        self._limited = any(claim.negated and claim.kind is ClaimKind.COUNT for claim in one.pair.claims)
+        found = [floor.get((one.number, number)) for number in range(len(one.pair.phrases) if self._limited else 0)]
+        self.limits = {one.lowest for one in found if one and one.cut}
 
-    def check(self, groundings: Sequence[Grounding], threshold: float) -> list[Checked]:
-        """The verdicts on the claims with these kept boxes, best first within a phrase. Call it with descending
-        thresholds: a claim is checked again only if one of its phrases has other boxes. One that more boxes cannot
-        contradict keeps its verdict; it may be supported by now."""
-        one = SelectedPair(0, self._pair, groundings)
-        boxes = _boxes(one, _kept_by_span(one), self._floor, self._settings, threshold)
-        verdicts = []
-        for number, claim in enumerate(self._pair.claims):
-            last = self._last.get(number)
-            if last and _is_settled(claim, last[1]):
-                verdicts.append(last[1])
+    def first_contradicted(self, boxes: int, threshold: float) -> Claim | None:
+        """The first claim, in the order of the words, that the best `boxes` boxes contradict.
+
+        A claim is checked again only if one of its phrases has other boxes, and never if no further box can contradict
+        it.
+        """
+        changed = set()
+        for grounding in self._one.groundings[self._boxes : boxes]:
+            span = grounding.phrase.start, grounding.phrase.end
+            self._kept[span].append(grounding.box.corners)
+            changed.add(span)
+        every = self._limited or not self._boxes
+        self._boxes = boxes
+        due = [n for n, claim in self._open.items() if every or not changed.isdisjoint(self._depends_on(claim))]
+        if due:
+            one = SelectedPair(self._one.number, self._one.pair, self._one.groundings[:boxes])
+            self._check(due, _boxes(one, self._kept, self._floor, self._settings, threshold))
+        return self._one.pair.claims[min(self._contradicted)] if self._contradicted else None
+
+    def _depends_on(self, claim: Claim) -> Iterable[Span]:
+        return self._kept if claim.kind is ClaimKind.RANK else spans_of(claim)  # a rank, on all phrases with its noun
+
+    def _check(self, due: Iterable[int], boxes: Boxes) -> None:
+        pair = self._one.pair
+        for number in due:
+            claim = self._open[number]
+            (checked,) = check_claims([claim], boxes, pair.width, pair.height, pair.caption)
+            if checked.verdict is Verdict.CONTRADICTED:
+                self._contradicted.add(number)
                 continue
-            known = phrases_of(claim, boxes)
-            if last is None or last[0] != known:
-                (checked,) = check_claims([claim], boxes, self._pair.width, self._pair.height, self._pair.caption)
-                last = self._last[number] = known, checked
-            verdicts.append(last[1])
-        return verdicts
+            self._contradicted.discard(number)
+            if _is_settled(claim, checked):
+                del self._open[number]
+
+
+def threshold_checkers(
+    pairs: Sequence[SelectedPair], candidates: Candidates, settings: SelectionSettings
+) -> list[ThresholdChecker]:
+    """A checker for all claims of each pair.
+
+    pairs: with all boxes that a threshold of 0 keeps, best score first. candidates: at least all those of these pairs.
+    """
+    wanted = []
+    for one in pairs:
+        counted = {claim.subject for claim in one.pair.claims if claim.kind is ClaimKind.COUNT}
+        spans = [(phrase.start, phrase.end) for phrase in one.pair.phrases]
+        wanted += [(one.number, number) for number, span in enumerate(spans) if span in counted]
+    floor = _at_floor(candidates, sorted(wanted), {one.number for one in pairs if one.pair.boxes_cut}, settings)
+    return [ThresholdChecker(one, floor, settings) for one in pairs]
 
 
 def _is_settled(claim: Claim, checked: Checked) -> bool:
@@ -113,14 +177,12 @@ def _is_settled(claim: Claim, checked: Checked) -> bool:
 
 
 def _kept_by_span(one: SelectedPair) -> dict[Span, list[Corners]]:
-    """The kept boxes of each phrase that the claims depend on. Phrases of one span share them."""
-    boxes: dict[Span, list[Corners]] = {(phrase.start, phrase.end): [] for phrase in one.pair.phrases}
-    if not any(map(compares_nouns, one.pair.claims)):
-        spans = {span for claim in one.pair.claims for span in spans_of(claim)}
-        boxes = {span: found for span, found in boxes.items() if span in spans}
+    """The kept boxes of each phrase. Phrases of one span share them."""
+    spans = [(phrase.start, phrase.end) for phrase in one.pair.phrases]
+    boxes: dict[Span, list[Corners]] = {span: [] for span in spans}
+    by_phrase = [boxes[span] for span in spans]
     for grounding in one.groundings:
-        if (found := boxes.get((grounding.phrase.start, grounding.phrase.end))) is not None:
-            found.append(grounding.box.corners)
+        by_phrase[grounding.box.phrase].append(grounding.box.corners)
     return boxes
 
 
@@ -141,7 +203,7 @@ def _counted(one: SelectedPair, boxes: dict[Span, list[Corners]]) -> Iterator[_P
 def _boxes(
     one: SelectedPair,
     boxes: dict[Span, list[Corners]],
-    floor: dict[_PhraseNumber, _AtFloor],
+    floor: Floor,
     settings: SelectionSettings,
     threshold: float,
 ) -> Boxes:
@@ -149,7 +211,7 @@ def _boxes(
     known: dict[Span, PhraseBoxes] = {}
     for number, phrase in enumerate(one.pair.phrases):
         span = (phrase.start, phrase.end)
-        if span in known or span not in boxes:
+        if span in known:
             continue
         kept, found = tuple(boxes[span]), floor.get((one.number, number))
         full = settings.boxes_per_phrase is not None and len(kept) >= settings.boxes_per_phrase
@@ -167,7 +229,7 @@ def _boxes(
 
 def _at_floor(
     candidates: Candidates, wanted: Sequence[_PhraseNumber], cut: set[int], settings: SelectionSettings
-) -> dict[_PhraseNumber, _AtFloor]:
+) -> Floor:
     """What the detector found for these phrases. Each is suppressed on its own, with all scores and sizes.
 
     cut: the pairs of which the limit of candidates removed some. The limit is the same for all phrases, so they are of

@@ -23,7 +23,7 @@ def rejecting_kinds(settings: SelectionSettings) -> frozenset[ClaimKind]:
 def rejecting_claims(claims: Iterable[Claim], settings: SelectionSettings) -> tuple[Claim, ...]:
     """Those of the claims of a pair that can reject it, in their order."""
     kinds = rejecting_kinds(settings)
-    return tuple(claim for claim in claims if claim.kind in kinds and is_refutable(claim))
+    return tuple(claim for claim in claims if claim.kind in kinds and is_refutable(claim)) if kinds else ()
 
 
 def contradiction(claims: Iterable[Claim], verdicts: Sequence[Checked], settings: SelectionSettings) -> Reason | None:

@@ -43,19 +43,6 @@ class Candidates:
     score: np.ndarray
     left_out: np.ndarray
 
-    def of_pair(self, number: int) -> "Candidates":
-        """The candidates of one pair, as number 0."""
-        first, last = np.searchsorted(self.pair, (number, number + 1))
-        return Candidates(
-            np.zeros(last - first, int),
-            self.phrase[first:last],
-            self.start[first:last],
-            self.end[first:last],
-            self.corners[:, first:last],
-            self.score[first:last],
-            self.left_out[first:last],
-        )
-
 
 def select_many(boxes: Candidates, settings: SelectionSettings, threshold: float) -> np.ndarray:
     """Positions of the kept boxes, ordered by pair, and best first within a pair.

@@ -4,11 +4,11 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from transforms.records import Claim, Grounding, Pair, Phrase
-from transforms.selection.check_kept import PairChecker
-from transforms.selection.contradictions import contradiction, rejecting_claims
+from transforms.records import Grounding, Pair, Phrase
+from transforms.selection.check_kept import SelectedPair, ThresholdChecker, open_claims, threshold_checkers
+from transforms.selection.contradictions import REASONS, rejecting_claims
 from transforms.selection.judge import Policy, Rejected, encode_texts
-from transforms.selection.select_boxes import Candidates, candidates_of, select
+from transforms.selection.select_boxes import candidates_of, select
 from transforms.text import dialects
 
 THRESHOLDS = tuple(i / 100 for i in range(101))
@@ -44,7 +44,7 @@ def sweep(
     policy: Policy,
     thresholds: Sequence[float] = THRESHOLDS,
     written_phrases: int = 0,
-    candidates: Candidates | None = None,
+    checker: ThresholdChecker | None = None,
 ) -> Iterator[SweepStep]:
     """Yields the steps of a pair, from the highest threshold down. Empty if no threshold keeps a box.
 
@@ -52,25 +52,17 @@ def sweep(
       ranked: boxes, best score first, as from `rank_candidates`. thresholds: ascending.
       written_phrases: a number of phrases with which the text is known to be writable, so it is not encoded again; 0:
         none.
-      candidates: those of the pair, as number 0, if it does not have them. Only claims that reject it depend on them.
+      checker: of the claims that may reject the pair, if the pair does not have its candidates.
     """
     steps = _sweep_texts(pair, ranked, policy, thresholds, written_phrases)
-    claims = rejecting_claims(pair.claims, policy.selection)
-    if not claims:
-        return steps
-    checker = PairChecker(
-        replace(pair, claims=claims), candidates_of(pair) if candidates is None else candidates, policy.selection
-    )
-    return _sweep_claims(list(steps), claims, checker, ranked, policy, thresholds)
+    if checker is None and (claims := open_claims(pair, rejecting_claims(pair.claims, policy.selection), ranked)):
+        one = SelectedPair(0, replace(pair, claims=tuple(claims)), ranked)
+        (checker,) = threshold_checkers([one], candidates_of(pair), policy.selection)
+    return _sweep_claims(list(steps), checker, thresholds) if checker else steps
 
 
 def _sweep_claims(
-    steps: Sequence[SweepStep],
-    claims: Sequence[Claim],
-    checker: PairChecker,
-    ranked: Sequence[Grounding],
-    policy: Policy,
-    thresholds: Sequence[float],
+    steps: Sequence[SweepStep], checker: ThresholdChecker, thresholds: Sequence[float]
 ) -> Iterator[SweepStep]:
     """Yields the steps with the rejections of contradicted claims, and more steps where a limit changes a verdict."""
     by_level = {step.level: step for step in steps}
@@ -80,11 +72,8 @@ def _sweep_claims(
         now = by_level.get(level, now)
         if now is None:
             continue
-        reason = None
-        if not now.rejection:
-            verdicts = checker.check(ranked[: now.boxes], thresholds[level])
-            reason = contradiction(claims, verdicts, policy.selection)
-        yield SweepStep(level, now.phrases, now.boxes, now.rejection or reason or "")
+        claim = None if now.rejection else checker.first_contradicted(now.boxes, thresholds[level])
+        yield SweepStep(level, now.phrases, now.boxes, REASONS[claim.kind] if claim else now.rejection)
 
 
 def _sweep_texts(

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.records import Box, Claim, ClaimKind, ImageRef, Pair, Phrase
+from transforms.selection.check_kept import SelectedPair, ThresholdChecker, threshold_checkers
+from transforms.selection.contradictions import rejecting_claims
 from transforms.selection.judge import Kept, Policy, judge
 from transforms.selection.select_boxes import candidates_of
 from transforms.selection.threshold_sweep import THRESHOLDS, rank_candidates, sweep
@@ -21,6 +23,15 @@ CLAIMS = (
     Claim(ClaimKind.COUNT, 11, 18, 11, 22, "none"),
     Claim(ClaimKind.RELATION, 6, 10, 0, 5, "left_of", objects=(11, 22)),
     Claim(ClaimKind.RANK, 0, 1, 0, 5, "from_left", 1),
+    Claim(ClaimKind.COUNT, 0, 1, 0, 5, "at_least", 1),
+    Claim(ClaimKind.COUNT, 27, 30, 27, 34, "at_least", 2),
+    Claim(ClaimKind.COUNT, 27, 30, 27, 34, "exactly", 2, negated=True),
+    Claim(ClaimKind.RELATION, 6, 10, 0, 5, "above", objects=(11, 22), negated=True),
+    Claim(ClaimKind.RELATION, 6, 10, 27, 34, "near", objects=(0, 5, 11, 22)),
+    Claim(ClaimKind.RELATION, 6, 10, 27, 34, "left_of", objects=(27, 34)),
+    Claim(ClaimKind.RELATION, 6, 10, 0, 5, "middle_of", objects=(27, 34)),
+    Claim(ClaimKind.RELATION, 6, 10, 0, 5, "between", objects=(27, 34)),
+    Claim(ClaimKind.RELATION, 6, 10, 0, 5, "picture_left"),
 )
 
 SHARES = st.sampled_from([0.0, 0.1, 0.2, 0.4, 0.5, 0.55, 0.8])
@@ -33,11 +44,11 @@ def boxes(draw: st.DrawFn) -> Box:
     return Box(draw(st.integers(0, 2)), x, y, x + draw(SHARES) / 5 + 0.01, y + draw(SHARES) / 5 + 0.01, draw(SCORES))
 
 
-def by_level(pair: Pair, policy: Policy) -> Iterator[tuple[int, int]]:
+def by_level(pair: Pair, policy: Policy, checker: ThresholdChecker | None = None) -> Iterator[tuple[int, int]]:
     """Yields phrases and boxes at each level of the grid, computed from the steps."""
     found = {
         step.level: (0, 0) if step.rejection else (step.phrases, step.boxes)
-        for step in sweep(pair, rank_candidates(pair, policy), policy)
+        for step in sweep(pair, rank_candidates(pair, policy), policy, checker=checker)
     }
     now = (0, 0)
     for level in reversed(range(len(THRESHOLDS))):
@@ -102,10 +113,12 @@ def test_the_steps_know_the_verdicts_at_each_threshold(found, per_phrase, per_pa
         claims=tuple(claims),
         boxes_cut=cut,
     )
-    assert list(by_level(pair, policy)) == list(judged(pair, policy))
-    aside = candidates_of(pair)
-    steps = sweep(replace(pair, boxes=()), rank_candidates(pair, policy), policy, candidates=aside)
-    assert list(steps) == list(sweep(pair, rank_candidates(pair, policy), policy))
+    wanted = list(judged(pair, policy))
+    assert list(by_level(pair, policy)) == wanted
+    every = replace(pair, claims=rejecting_claims(pair.claims, selection))  # also those that no threshold contradicts
+    one = SelectedPair(0, every, rank_candidates(pair, policy))
+    (checker,) = threshold_checkers([one], candidates_of(pair), selection)
+    assert list(by_level(pair, policy, checker)) == wanted
 
 
 def test_a_pair_that_is_carried_with_few_boxes_only() -> None:
