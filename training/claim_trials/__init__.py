@@ -1,0 +1,11 @@
+"""Trials of the rules for claims on data of people, and on scenes: the tables of docs/claims.md.
+
+What a data set states about its own boxes is held against them, and so is the same with left and right, above and
+below swapped. `gritmill eval --relations` does this for captions with statements; here are the sets that have none.
+
+rows         counts of verdicts, and their table
+scene_pairs  all pairs of things of scenes that do not overlap on an axis
+refcoco      expressions with "left" or "right": a place in the picture, or the first from that side
+photos       captions of COCO, as they are read, on COCO's boxes
+marks        captions of COCO whose claims were marked by hand: reading only
+"""
