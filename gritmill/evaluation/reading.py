@@ -46,9 +46,9 @@ class ReadingTally:
         optional = {key_of(one.claim) for one in statements if one.optional}
         unsure = {_noun(one.claim) for one in statements if one.optional and one.claim.kind is ClaimKind.COUNT}
         for key, one in wanted.items():
-            self._count(one.claim, stated=1, right=key in read)
+            self._count(one.claim, stated=1, right=int(key in read))
             for category in one.kinds:
-                self.categories[category].update(stated=1, right=key in read)
+                self.categories[category].update(stated=1, right=int(key in read))
         for key, claim in read.items():
             if key in wanted or not (key in optional or _noun(claim, start) in unsure):
                 self._count(claim, read=1)

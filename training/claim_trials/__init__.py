@@ -5,7 +5,8 @@ below swapped. `gritmill eval --relations` does this for captions with statement
 
 rows         counts of verdicts, and their table
 scene_pairs  all pairs of things of scenes that do not overlap on an axis
-refcoco      expressions with "left" or "right": a place in the picture, or the first from that side
+parsed       captions with their phrases and claims
+refcoco      expressions: places in the picture, the first from one side, relations to other things
 photos       captions of COCO, as they are read, on COCO's boxes
 marks        captions of COCO whose claims were marked by hand: reading only
 """

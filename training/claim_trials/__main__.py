@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline.configuration import load
 from pipeline.screen import data_console
-from pipeline.stages.phrases import Phrases
-from training.claim_trials.marks import as_pairs, marked_captions, tally
+from training.claim_trials.marks import marked_captions, tally
+from training.claim_trials.parsed import parsed
 from training.claim_trials.photos import captions_on_boxes, read_coco, read_photos
 from training.claim_trials.refcoco import expressions
 from training.claim_trials.rows import Row, markdown
@@ -32,7 +31,7 @@ MarksOption = Annotated[
 ]
 ExamplesOption = Annotated[bool, typer.Option("--examples", help="Print contradicted statements.")]
 
-_MARKS = Path(__file__).parents[2] / "tests/transforms/claims/coco_marks.jsonl"
+MARKS = Path(__file__).parents[2] / "tests/transforms/claims/coco_marks.jsonl"
 
 
 def main(
@@ -67,8 +66,8 @@ def main(
 
 
 def _show_marks(captions: Path) -> None:
-    numbers, texts, stated = zip(*marked_captions(_MARKS, captions), strict=True)
-    pairs = Phrases(load("grit").phrases).load().process(as_pairs(texts))
+    numbers, texts, stated = zip(*marked_captions(MARKS, captions), strict=True)
+    pairs = parsed(texts)
     for number in sorted(set(numbers)):
         chosen = [at for at, one in enumerate(numbers) if one == number]
         kinds = tally([stated[at] for at in chosen], [pairs[at].claims for at in chosen])

@@ -13,7 +13,7 @@ from typing import Any
 
 from gritmill.evaluation.reading import ReadingTally
 from gritmill.evaluation.sets.truth import Statement
-from transforms.records import Claim, ClaimKind, Pair
+from transforms.records import Claim, ClaimKind
 
 
 def marked_captions(marks: Path, captions: Path) -> Iterator[tuple[int, str, list[Statement]]]:
@@ -31,8 +31,7 @@ def marked_captions(marks: Path, captions: Path) -> Iterator[tuple[int, str, lis
 
 
 def tally(stated: Sequence[list[Statement]], claims: Sequence[Sequence[Claim]]) -> dict[str, Any]:
-    """The figures of all captions, by kind of claim. Ranks were not marked, and negated relations are marked like
-    others."""
+    """The figures of all captions, by kind of claim. Ranks were not marked."""
     reading = ReadingTally()
     for statements, read in zip(stated, claims, strict=True):
         reading.add(statements, read)
@@ -40,19 +39,14 @@ def tally(stated: Sequence[list[Statement]], claims: Sequence[Sequence[Claim]]) 
     return figures
 
 
-def as_pairs(captions: Sequence[str]) -> list[Pair]:
-    """Pairs for the stage that reads claims."""
-    return [Pair(str(number), "", number, caption) for number, caption in enumerate(captions)]
-
-
 def _count(mark: list[Any]) -> Statement:
     end, predicate, number, bare, optional = mark
-    words = (end - 1, end) if bare else (0, 0)
-    return Statement(Claim(ClaimKind.COUNT, *words, end - 1, end, predicate, number), optional=optional)
+    words_end = end if bare else 0
+    return Statement(Claim(ClaimKind.COUNT, 0, words_end, 0, end, predicate, number), optional=optional)
 
 
 def _relation(mark: list[Any]) -> Statement:
     end, predicate, object_end, optional = mark
-    objects = (object_end - 1, object_end) if object_end else ()
-    claim = Claim(ClaimKind.RELATION, 0, 0, end - 1, end, predicate, objects=objects)
+    objects = (0, object_end) if object_end else ()
+    claim = Claim(ClaimKind.RELATION, 0, 0, 0, end, predicate, objects=objects)
     return Statement(claim, optional=optional)

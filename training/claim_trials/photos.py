@@ -16,9 +16,7 @@ import yaml
 
 from gritmill.evaluation.sets.coco_boxes import PictureBoxes, load_boxes
 from gritmill.evaluation.sets.truth import normalised
-from pipeline.configuration import load
-from pipeline.stages.phrases import Phrases
-from training.claim_trials.marks import as_pairs
+from training.claim_trials.parsed import parsed
 from training.claim_trials.rows import Row
 from transforms.claims.check_claims import spans_of
 from transforms.claims.verdicts import Corners, PhraseBoxes, Span
@@ -63,7 +61,7 @@ def captions_on_boxes(photos: list[Photo]) -> list[Row]:
     captions = [caption for photo in photos for caption in photo.captions]
     title = f"{len(captions):,} captions of {len(photos):,} photos"
     rows = {ClaimKind.RELATION: Row(f"{title}, relations"), ClaimKind.COUNT: Row(f"{title}, counts")}
-    pairs = iter(Phrases(load("grit").phrases).load().process(as_pairs(captions)))
+    pairs = iter(parsed(captions))
     for photo in photos:
         size = photo.boxes.width, photo.boxes.height
         for _, pair in zip(photo.captions, pairs, strict=False):

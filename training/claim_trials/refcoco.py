@@ -1,16 +1,21 @@
-"""Expressions of RefCOCO and RefCOCOg with "left" or "right", which people wrote to tell one thing from the others.
+"""Expressions of RefCOCO, RefCOCO+ and RefCOCOg, which people wrote to tell one thing from the others.
 
-"The left cup" is taken for a place in the picture, although it may compare with other cups only: so a rule is wrong
-less often than it contradicts here. "Far left" and "left most" are taken for the first among the named things.
+"The left cup" is taken for a place in the picture, although it may compare with other cups only; "far left" and "left
+most" for the first among the things with expressions. In "a man next to a horse", the object may be any thing whose
+expression has the same noun; often its own box is missing. So a rule is wrong less often than it contradicts here.
 """
 
 import re
+from collections import defaultdict
 
 from gritmill.evaluation.sets import refcoco
 from gritmill.evaluation.sets.truth import TrueCaption
 from pipeline import files
+from training.claim_trials.parsed import head_of, parsed
 from training.claim_trials.rows import Row
-from transforms.claims.verdicts import PhraseBoxes
+from transforms.claims.check_claims import spans_of
+from transforms.claims.verdicts import PhraseBoxes, Span
+from transforms.phrases.class_names import singular
 from transforms.records import Claim, ClaimKind
 from transforms.text.grounded_caption import Corners
 
@@ -30,23 +35,26 @@ _FIRST = re.compile(
 
 
 def expressions(paths: list[str]) -> list[Row]:
-    """Two rows for each file: places in the picture, and ranks from one side."""
-    return [row for path in paths for row in _of_file(path)]
+    """Three rows for each file: places in the picture, ranks from one side, and relations to other things."""
+    rows = []
+    for path in paths:
+        captions = list(refcoco.load([path], None, None).captions)
+        name = files.name(path).removesuffix(".json")
+        rows += [*_sides(name, captions), _relations(name, captions)]
+    return rows
 
 
-def _of_file(path: str) -> list[Row]:
-    captions = list(refcoco.load([path], None, None).captions)
+def _sides(name: str, captions: list[TrueCaption]) -> list[Row]:
     things: dict[str, set[Corners]] = {}
     for caption in captions:
         things.setdefault(caption.picture, set()).update(caption.phrases[0].boxes)
-    name = files.name(path).removesuffix(".json")
     places, ranks = Row(f'{name}, "left" or "right" as a place'), Row(f'{name}, "far left", "right most"')
     for caption in captions:
         text = caption.phrases[0].text.lower()
         (box,) = caption.phrases[0].boxes
-        sides = set(re.findall(r"\b(left|right)\b", text))
-        if len(sides) == 1 and not _NO_PLACE.search(text.replace(*sides, "")):
-            claim = Claim(ClaimKind.RELATION, 0, 0, *_SPAN, f"picture_{sides.pop()}")
+        sides = sorted(set(re.findall(r"\b(left|right)\b", text)))
+        if len(sides) == 1 and not _NO_PLACE.search(text.replace(sides[0], "")):
+            claim = Claim(ClaimKind.RELATION, 0, 0, *_SPAN, f"picture_{sides[0]}")
             places.add(claim, {_SPAN: PhraseBoxes((box,), 1)}, _size(caption), text)
         others = tuple(sorted(things[caption.picture] - {box}))
         if others and (first := _FIRST.fullmatch(text)):
@@ -54,6 +62,30 @@ def _of_file(path: str) -> list[Row]:
             boxes = {_SPAN: PhraseBoxes((box,), 1, head="thing"), _OTHERS: PhraseBoxes(others, 1, head="thing")}
             ranks.add(claim, boxes, _size(caption), text)
     return [places, ranks]
+
+
+def _relations(name: str, captions: list[TrueCaption]) -> Row:
+    """The relations of the first phrase of an expression, whose box is that of the expression."""
+    row = Row(f"{name}, relations to things with an expression")
+    pairs = parsed([caption.phrases[0].text for caption in captions])
+    things: defaultdict[tuple[str, str], set[Corners]] = defaultdict(set)
+    for caption, pair in zip(captions, pairs, strict=True):
+        if pair.phrases:
+            things[caption.picture, singular(head_of(pair, 0).lower())].update(caption.phrases[0].boxes)
+    for caption, pair in zip(captions, pairs, strict=True):
+        boxes: dict[Span, PhraseBoxes] = {}
+        for number, phrase in enumerate(pair.phrases):
+            noun = singular(head_of(pair, number).lower())
+            own = set(caption.phrases[0].boxes)
+            same = noun == singular(head_of(pair, 0).lower())
+            found = own if number == 0 else things.get((caption.picture, noun), set()) - (own if same else set())
+            if found:
+                boxes[phrase.start, phrase.end] = PhraseBoxes(tuple(sorted(found)), len(found))
+        for claim in pair.claims:
+            about_it = claim.objects and claim.subject == (pair.phrases[0].start, pair.phrases[0].end)
+            if claim.kind is ClaimKind.RELATION and about_it and all(span in boxes for span in spans_of(claim)):
+                row.add(claim, boxes, _size(caption), pair.caption)
+    return row
 
 
 def _size(caption: TrueCaption) -> tuple[int, int]:

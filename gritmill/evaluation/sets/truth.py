@@ -128,8 +128,8 @@ def read_lines(uri: str) -> Iterator[tuple[int, bytes]]:
     """The non-blank lines of a file, each with its number from 1."""
     with files.open_read(uri) as file:
         for number, line in enumerate(file, 1):
-            if line.strip():
-                yield number, line.removeprefix(codecs.BOM_UTF8)
+            if text := line.removeprefix(codecs.BOM_UTF8).strip():
+                yield number, text
 
 
 @contextmanager
