@@ -54,19 +54,21 @@ class ReadingTally:
                 self._count(claim, read=1)
 
     def to_json(self) -> dict[str, Any]:
-        """Counts and rates. Claims of a kind of which no statement is known are left out. A rate is None if its total
-        is 0."""
-        stated = [kind for kind, counts in self.kinds.items() if counts["stated"]]
+        """Counts and rates by kind of claim, by predicate, and by category. Kinds of which nothing is stated are
+        left out. A rate is None if its total is 0."""
+        stated = sorted((kind for kind, counts in self.kinds.items() if counts["stated"]), reverse=True)
         return {
-            "kinds": {f"{kind}s": _figures(self.kinds[kind]) for kind in sorted(stated, reverse=True)},
+            "kinds": {
+                f"{kind}s": {**_figures(self.kinds[kind]), "predicates": self._by_predicate(kind)} for kind in stated
+            },
             "categories": {
                 name: {"stated": one["stated"], "right": one["right"], "recall": share(one["right"], one["stated"])}
                 for name, one in sorted(self.categories.items())
             },
-            "predicates": {
-                name: _figures(counts) for (kind, name), counts in sorted(self.predicates.items()) if kind in stated
-            },
         }
+
+    def _by_predicate(self, kind: ClaimKind) -> dict[str, Any]:
+        return {name: _figures(counts) for (one, name), counts in sorted(self.predicates.items()) if one == kind}
 
     def _count(self, claim: Claim, **numbers: int) -> None:
         self.kinds[claim.kind].update(numbers)

@@ -8,6 +8,7 @@ from gritmill.evaluation.tables import make_table, percent, picture_lines
 from gritmill.evaluation.verdict_figures import FALSE, READ, SWAPPED, TRUE
 from pipeline.faults import printable
 from pipeline.screen import data_console
+from transforms.claims.verdicts import Verdict
 from transforms.wording import counted
 
 _TITLES = {
@@ -40,29 +41,29 @@ def _show_reading(result: dict[str, Any]) -> None:
         table.add_row(printable(name), *numbers, *rates)
 
     reading = result["reading"]
-    for name, figures in reading["kinds"].items():
-        add(name, figures)
-    for name, figures in (reading["categories"] or reading["predicates"]).items():
-        add(f"  {name}", figures)
+    for kind, figures in reading["kinds"].items():
+        add(kind, figures)
+        for name, one in (reading["categories"] or figures["predicates"]).items():
+            add(f"  {name}", one)
     for one in result["inside"]:
         add(one["frame"], one["kinds"]["relations"])
     data_console().print(table)
 
 
 def _show_verdicts(groups: dict[str, Any]) -> None:
-    table = make_table("", "number", "supported", "contradicted", "undecided")
+    table = make_table("", "number", *Verdict)
 
-    def add(name: str, verdicts: dict[str, int]) -> None:
-        total = sum(verdicts.values())
-        shares = (share(verdicts[key], total) for key in ("supported", "contradicted", "undecided"))
-        table.add_row(printable(name), f"{total:,}", *map(percent, shares))
+    def add(name: str, verdicts: dict[str, Any]) -> None:
+        numbers = [verdicts[verdict] for verdict in Verdict]
+        total = sum(numbers)
+        table.add_row(printable(name), f"{total:,}", *(percent(share(one, total)) for one in numbers))
 
-    for group, verdicts in groups.items():
-        for kind, one in verdicts["kinds"].items():
-            add(f"{_TITLES[group]}: {kind}", one)
-        for name, one in verdicts["predicates"].items():
-            if one["supported"] or one["contradicted"]:
-                add(f"  {name}", one)
+    for group, kinds in groups.items():
+        for kind, verdicts in kinds.items():
+            add(f"{_TITLES[group]}: {kind}", verdicts)
+            for name, one in verdicts["predicates"].items():
+                if one["supported"] or one["contradicted"]:
+                    add(f"  {name}", one)
     data_console().print(table)
 
 

@@ -56,18 +56,15 @@ class VerdictTally:
             examples.append({"image": picture, "caption": caption, **said, "measured": checked.measured})
 
     def to_json(self) -> dict[str, Any]:
-        """For each group, the verdicts by kind of claim and by predicate. A group without verdicts is left out."""
-        groups: dict[str, Any] = {}
+        """For each group, the verdicts by kind of claim, and by predicate. Groups without any are left out."""
+        groups: dict[str, dict[str, Any]] = {}
         for group in (TRUE, FALSE, SWAPPED, READ):
-            kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
-            predicates: dict[str, dict[str, int]] = {}
-            for (one, kind, name), counts in sorted(self.counts.items()):
-                if one == group:
-                    kinds[f"{kind}s"].update(counts)
-                    predicates[name] = _verdicts(counts)
-            if kinds:
-                by_kind = {kind: _verdicts(counts) for kind, counts in sorted(kinds.items(), reverse=True)}
-                groups[group] = {"kinds": by_kind, "predicates": predicates}
+            for kind in sorted(ClaimKind, reverse=True):
+                named = {name: counts for (*key, name), counts in sorted(self.counts.items()) if key == [group, kind]}
+                if named:
+                    every = sum(named.values(), Counter[str]())
+                    predicates = {name: _verdicts(counts) for name, counts in named.items()}
+                    groups.setdefault(group, {})[f"{kind}s"] = {**_verdicts(every), "predicates": predicates}
         return {"groups": groups, "unknown": dict(self.unknown), "contradicted": self.examples}
 
 

@@ -38,7 +38,7 @@ def test_scenes(monkeypatch, tmp_path):
     assert supported > 20
     assert (contradicted, undecided, row.swapped[Verdict.CONTRADICTED]) == (0, 0, supported)
     found = gritmill.evaluate("demo", truth=tmp_path / "scenes", relations=True)
-    assert found["verdicts"]["groups"]["true"]["kinds"]["counts"]["contradicted"] == 0
+    assert found["verdicts"]["groups"]["true"]["counts"]["contradicted"] == 0
     assert found["reading"]["kinds"]["counts"]["stated"] > 12
 
 

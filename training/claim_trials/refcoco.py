@@ -80,7 +80,9 @@ def _relations(name: str, captions: list[TrueCaption]) -> Row:
             same = noun == singular(head_of(pair, 0).lower())
             found = own if number == 0 else things.get((caption.picture, noun), set()) - (own if same else set())
             if found:
-                boxes[phrase.start, phrase.end] = PhraseBoxes(tuple(sorted(found)), len(found))
+                boxes[phrase.start, phrase.end] = PhraseBoxes(
+                    tuple(sorted(found)), len(found), head=head_of(pair, number)
+                )
         for claim in pair.claims:
             about_it = claim.objects and claim.subject == (pair.phrases[0].start, pair.phrases[0].end)
             if claim.kind is ClaimKind.RELATION and about_it and all(span in boxes for span in spans_of(claim)):

@@ -106,7 +106,11 @@ def _is_incomplete(predicate: str, subject: PhraseBoxes, objects: Iterable[Phras
     rule = RELATIONS.get(predicate)
     sides = {"subject": [subject], "object": objects}
     together = sides.get(rule.around, ()) if rule else ()
-    return any(len(one.kept) == 1 and _noun(one.head) != one.head.casefold() for one in together)
+    return any(len(one.kept) == 1 and _may_be_several(one.head.casefold()) for one in together)
+
+
+def _may_be_several(head: str) -> bool:
+    return _noun(head) != head or head in words_of("quantities", "same_plural")
 
 
 def _negated(claim: Claim, checked: Checked) -> Checked:

@@ -71,7 +71,7 @@ def test_any_number_of_an_optional_count_may_be_read():
 def test_kinds_of_which_nothing_is_stated_are_not_judged():
     found = figures([NEAR], [NEAR.claim, count(5, 1)])
     assert list(found["kinds"]) == ["relations"]
-    assert list(found["predicates"]) == ["near"]
+    assert list(found["kinds"]["relations"]["predicates"]) == ["near"]
     assert figures([], [NEAR.claim])["kinds"] == {}
 
 

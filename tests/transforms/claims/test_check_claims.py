@@ -221,7 +221,8 @@ def test_two_views_of_one_relation_agree(name):
 def test_what_surrounds_a_thing_may_be_missing_in_part(predicate):
     """Of several trucks, the detector has found one, and the man is beside it."""
     man, beside, apart = box(0.1, 0.1, 0.1, 0.2), box(0.6, 0.1, 0.2, 0.2), box(0.8, 0.1, 0.2, 0.2)
-    for trucks, head, expected in (((beside,), "trucks", U), ((beside, apart), "trucks", C), ((beside,), "truck", C)):
+    cases = [((beside,), "trucks", U), ((beside, apart), "trucks", C), ((beside,), "truck", C), ((beside,), "sheep", U)]
+    for trucks, head, expected in cases:
         boxes = {SUBJECT: phrase(man), OBJECT: phrase(*trucks, head=head)}
         assert verdict(relation(predicate, OBJECT), boxes) == expected
     around = {SUBJECT: phrase(beside, head="trucks"), OBJECT: phrase(man)}
