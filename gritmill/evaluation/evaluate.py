@@ -51,7 +51,7 @@ def evaluate(
     configuration = resolve_config(config)
     if nms not in set(Nms):
         raise CallError(f"--nms: {nms}: no such value; {suggestion(nms, Nms)}")
-    _check_options(on, phrases_only, relations, detect)
+    _check_options(on, phrases_only, relations, detect, images is not None)
 
     def opened() -> "Truth":
         return open_truth(on, truth, images, split, limit, configuration.source.columns, boxes)
@@ -71,11 +71,13 @@ def evaluate(
     return result
 
 
-def _check_options(on: str, phrases_only: bool, relations: bool, detect: bool) -> None:
+def _check_options(on: str, phrases_only: bool, relations: bool, detect: bool, images: bool) -> None:
     if phrases_only and relations:
         raise CallError("--phrases and --relations: give only one of them")
     if detect and not relations:
         raise CallError("--detect: only with --relations")
+    if relations and images and not detect:
+        raise CallError("--images: with --relations, images are used only with --detect")
     if (phrases_only or relations) and on == TruthFormat.REFCOCO:
         option = "--phrases" if phrases_only else "--relations"
         raise CallError(f"{option}: refcoco has expressions but no captions; use flickr30k or jsonl")

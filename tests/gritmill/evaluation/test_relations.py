@@ -125,6 +125,7 @@ def test_vsr(tmp_path, call):
     [
         ({"relations": True, "phrases_only": True}, "--phrases and --relations"),
         ({"detect": True}, "--detect: only with --relations"),
+        ({"relations": True, "images": "photos"}, "--images: .*only with --detect"),
         ({"relations": True, "on": "refcoco"}, "--relations: refcoco has expressions"),
         ({"on": "vsr"}, "--on vsr: .*add --relations"),
         ({"relations": True, "boxes": "instances.json"}, "--boxes: jsonl has its own boxes"),
