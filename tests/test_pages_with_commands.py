@@ -56,7 +56,7 @@ def test_the_page_of_the_evaluation_shows_what_its_commands_print(tmp_path, capf
     (tmp_path / "examples").symlink_to(bundled.folder("examples"))
     monkeypatch.setenv("COLUMNS", "120")
     page = (PAGES[0].parent / "evaluation.md").read_text("utf-8")
-    assert walk(page, tmp_path, InThisProcess(tmp_path, capfd, monkeypatch)) == 5
+    assert walk(page, tmp_path, InThisProcess(tmp_path, capfd, monkeypatch)) == 6
 
 
 @pytest.mark.slow

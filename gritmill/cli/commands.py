@@ -267,14 +267,17 @@ def view(call: Call, serve: Serve = False, port: Port = 0) -> None:
 
 
 @derive(app, measure, "eval")
-def evaluate(call: Call, phrases_only: bool) -> None:
-    """Measure boxes or phrases against human annotations."""
-    from gritmill.evaluation import tables
+def evaluate(call: Call, phrases_only: bool, relations: bool) -> None:
+    """Measure boxes, phrases or claims against human annotations."""
+    from gritmill.evaluation import relation_tables, tables
 
     result = call()
     json_output.add(**result)
     if phrases_only:
         tables.show_phrases(result)
+    elif relations:
+        relation_tables.show_relations(result)
+        outcome.check_relations(result)
     else:
         tables.show_boxes(result)
         outcome.check_measured(result["figures"], result["pictures"])

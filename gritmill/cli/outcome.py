@@ -41,6 +41,16 @@ def check_measured(figures: Any, pictures: dict[str, Any]) -> None:
     raise DataFault(f"nothing was measured: {counted(pictures['pictures'], 'image')}, but no phrase with a true box")
 
 
+def check_relations(result: dict[str, Any]) -> None:
+    """Raises DataFault if no caption has statements or boxes, or if the detector was asked and no image can be used."""
+    detected = result["detected"]
+    if detected is not None:
+        check_measured(detected["groups"], detected["pictures"])
+    if not (result["reading"] or result["verdicts"] or detected):
+        captions = counted(result["captions"]["read"], "caption")
+        raise DataFault(f"nothing was measured: {captions}, but no statements, and no claim whose phrases have boxes")
+
+
 def check_counted(result: dict[str, Any]) -> None:
     """Raises DataFault if no phrase of a run has a number."""
     if not result["curves"]:

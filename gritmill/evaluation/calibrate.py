@@ -60,6 +60,8 @@ def calibrate(
 
     if not 0 < precision <= 1:
         raise CallError(f"--precision: {precision:g}: must be above 0 and at most 1")
+    if on == TruthFormat.VSR:
+        raise CallError("--on vsr: has statements, not all boxes of a phrase; only gritmill eval --relations reads it")
     configuration, folder = resolve_config(config), files.canonical(output)
     truth_set = open_truth(on, truth, images, split, limit, configuration.source.columns)
     detector, configuration, model_identities = load_detector(configuration)

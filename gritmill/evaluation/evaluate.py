@@ -1,12 +1,15 @@
 """`gritmill eval`. This module must import fast, because the command is derived from it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gritmill.evaluation import options
 from gritmill.evaluation.options import Nms, TruthFormat
 from gritmill.options import Config, Quiet, resolve_config
 from pipeline.faults import CallError
 from transforms.wording import suggestion
+
+if TYPE_CHECKING:
+    from gritmill.evaluation.sets.truth import Truth
 
 
 def evaluate(
@@ -19,22 +22,28 @@ def evaluate(
     output: options.ResultFile = None,
     limit: options.LimitPictures = None,
     phrases_only: options.PhrasesOnly = False,
+    relations: options.Relations = False,
+    boxes: options.CocoBoxes = None,
+    detect: options.Detect = False,
     alone: options.Alone = False,
     nms: options.NmsOf = Nms.NONE,
     quiet: Quiet = True,
 ) -> dict[str, Any]:
-    """Measures boxes, or with `phrases_only` extracted phrases, against human annotations. See docs/evaluation.md.
+    """Measures boxes against human annotations. With `phrases_only` extracted phrases, with `relations` what captions
+    state about numbers and places. See docs/evaluation.md.
 
     Args:
-      on: flickr30k, refcoco or jsonl. nms: none, phrase or caption. `gritmill eval --help` lists all options.
+      on: flickr30k, refcoco, vsr or jsonl. nms: none, phrase or caption. `gritmill eval --help` lists all options.
 
     Returns:
-      The content of `output`. `figures` is None if no phrase with true boxes was measured.
+      The content of `output`. `figures` is None if no phrase with true boxes was measured. With `relations`, `reading`
+      is None if no caption has statements, and `verdicts` if none has boxes.
 
     Raises:
       CallError: an argument is wrong, or a file is not in the format `on`. EnvironmentFault: the detector fails.
     """
     from gritmill.evaluation import measure_boxes, phrases, query_detector
+    from gritmill.evaluation.relations import check_detected, read_and_check
     from gritmill.evaluation.sets.open_truth import open_truth
     from pipeline import files
     from pipeline.files.publish import publish_json
@@ -42,15 +51,35 @@ def evaluate(
     configuration = resolve_config(config)
     if nms not in set(Nms):
         raise CallError(f"--nms: {nms}: no such value; {suggestion(nms, Nms)}")
-    if phrases_only and on == TruthFormat.REFCOCO:
-        raise CallError("--phrases: refcoco has expressions but no captions; use flickr30k or jsonl")
-    truth_set = open_truth(on, truth, images, split, limit, configuration.source.columns)
+    _check_options(on, phrases_only, relations, detect, images is not None)
+
+    def opened() -> "Truth":
+        return open_truth(on, truth, images, split, limit, configuration.source.columns, boxes)
+
+    result: dict[str, Any] = {"on": on, "split": split}
     if phrases_only:
-        result = {"on": on, "split": split, **phrases.compare_phrases(truth_set, configuration, quiet)}
+        result |= phrases.compare_phrases(opened(), configuration, quiet)
+    elif relations:
+        result |= read_and_check(opened(), configuration, on == TruthFormat.VSR, quiet)
+        result["detected"] = check_detected(opened(), configuration, quiet) if detect else None
     else:
-        queried_set = query_detector.phrase_by_phrase(truth_set) if alone else truth_set
-        call_settings = {"on": on, "split": split, "alone": alone, "nms": nms}
-        result = {**call_settings, **measure_boxes.measure_boxes(queried_set, configuration, Nms(nms), quiet)}
+        queried_set = query_detector.phrase_by_phrase(opened()) if alone else opened()
+        result |= {"alone": alone, "nms": nms}
+        result |= measure_boxes.measure_boxes(queried_set, configuration, Nms(nms), quiet)
     if output is not None:
         publish_json(files.canonical(output), result)
     return result
+
+
+def _check_options(on: str, phrases_only: bool, relations: bool, detect: bool, images: bool) -> None:
+    if phrases_only and relations:
+        raise CallError("--phrases and --relations: give only one of them")
+    if detect and not relations:
+        raise CallError("--detect: only with --relations")
+    if relations and images and not detect:
+        raise CallError("--images: with --relations, images are used only with --detect")
+    if (phrases_only or relations) and on == TruthFormat.REFCOCO:
+        option = "--phrases" if phrases_only else "--relations"
+        raise CallError(f"{option}: refcoco has expressions but no captions; use flickr30k or jsonl")
+    if on == TruthFormat.VSR and not relations:
+        raise CallError("--on vsr: has statements and no phrases of its own; add --relations")

@@ -7,10 +7,11 @@ from gritmill.options import Option, PathOrUri, PathsOrUris
 
 
 class TruthFormat(StrEnum):
-    """The format of a data set with true boxes."""
+    """The format of a data set with true boxes or statements."""
 
     FLICKR30K = "flickr30k"
     REFCOCO = "refcoco"
+    VSR = "vsr"
     JSONL = "jsonl"
 
 
@@ -42,6 +43,14 @@ CalibrationFolder = Annotated[
     PathOrUri, Option("--output", "Folder for calibration.json and calibration.html.", "DIR", cli_type=str)
 ]
 PhrasesOnly = Annotated[bool, Option("--phrases", "Measure extracted phrases instead of boxes.")]
+Relations = Annotated[
+    bool, Option("--relations", "Measure what captions state about numbers and places instead of boxes.")
+]
+CocoBoxes = Annotated[
+    PathsOrUris | None,
+    Option("--boxes", "COCO's instances_*.json with the boxes of VSR's images.", "FILE...", cli_type=list[str] | None),
+]
+Detect = Annotated[bool, Option("--detect", "With --relations: check statements on the detector's boxes, too.")]
 Alone = Annotated[bool, Option("--alone", "Query each phrase in its own prompt.")]
 NmsOf = Annotated[
     str, Option("--nms", "Non-maximum suppression before ranking: within a phrase or a caption.", cli_type=Nms)

@@ -120,7 +120,7 @@ def compare_phrases(truth: Truth, configuration: Configuration, quiet: bool = Tr
 
     with progress.show_progress("reading", "images", state, quiet):
         while batch := list(islice(truth.captions, _BATCH)):
-            found = stage.process([_without_picture(one) for one in batch])
+            found = stage.process([without_picture(one) for one in batch])
             for caption, pair in zip(batch, found, strict=True):
                 tally.add(pair, caption.phrases)
                 pictures.add(caption.picture)
@@ -165,7 +165,7 @@ def _relations(span: CharSpan, others: Iterable[CharSpan]) -> tuple[bool, bool, 
     return inside, around, bool(overlapping)
 
 
-def _without_picture(caption: TrueCaption) -> Pair:
+def without_picture(caption: TrueCaption) -> Pair:
     """The pair with its caption only, because a fault of its image does not matter here."""
     pair = caption.pair
     return Pair(pair.key, pair.source, pair.index, pair.caption)

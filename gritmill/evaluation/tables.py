@@ -18,18 +18,18 @@ def show_boxes(result: dict[str, Any]) -> None:
     if result["figures"]:
         shares = _accuracies if result["on"] == TruthFormat.REFCOCO else _recalls
         by_kind = {"all": result["figures"]["all"], **result["figures"]["kinds"]}
-        table = _make_table("phrases", "number", *shares(by_kind["all"]))
+        table = make_table("phrases", "number", *shares(by_kind["all"]))
         for kind, figures in by_kind.items():
             table.add_row(printable(kind), str(figures["phrases"]), *map(percent, shares(figures).values()))
         console.print(table)
-    for line in (*_picture_lines(result["pictures"]), *_left_out_line(result["phrases"])):
+    for line in (*picture_lines(result["pictures"]), *_left_out_line(result["phrases"])):
         console.print(line, soft_wrap=True)
 
 
 def show_phrases(result: dict[str, Any]) -> None:
     """Prints the figures of `gritmill eval --phrases`."""
     console, figures = data_console(), result["figures"]
-    table = _make_table("", "marked", "extracted", "correct", "precision", "recall", "F1", "recall by head")
+    table = make_table("", "marked", "extracted", "correct", "precision", "recall", "F1", "recall by head")
     shares = (figures["precision"], figures["recall"], figures["f1"], figures["recall_by_head"])
     table.add_row("all", str(figures["marked"]), str(figures["extracted"]), str(figures["hit"]), *map(percent, shares))
     for kind, counts in figures["kinds"].items():
@@ -48,7 +48,7 @@ def show_calibration(result: dict[str, Any]) -> None:
     """Prints the threshold, its figures by kind, and the option to paste."""
     console = data_console()
     if result["threshold"] is not None:
-        table = _make_table(
+        table = make_table(
             "phrases", "number", "boxes", "precision", "recall", "with a correct box", "absent, with a box"
         )
         by_kind = {"all": result["at_threshold"]["all"], **result["at_threshold"]}
@@ -57,7 +57,7 @@ def show_calibration(result: dict[str, Any]) -> None:
             number = str(result["counts"][kind]["phrases"])
             table.add_row(printable(kind), number, str(figures["boxes"]), *(percent(figures[name]) for name in names))
         console.print(table)
-    for line in (*_picture_lines(result["pictures"]), *_threshold_lines(result)):
+    for line in (*picture_lines(result["pictures"]), *_threshold_lines(result)):
         console.print(line, soft_wrap=True)
 
 
@@ -88,7 +88,7 @@ def show_number_f1(result: dict[str, Any]) -> None:
     """Prints the thresholds of `gritmill calibrate --without-truth` under both readings, and what is missing."""
     console = data_console()
     if result["curves"]:
-        table = _make_table("a singular is", "threshold", "95 % interval", "number-F1", "95 % interval", "boxes")
+        table = make_table("a singular is", "threshold", "95 % interval", "number-F1", "95 % interval", "boxes")
         for reading, one in result["readings"].items():
             (low, high), (f1_low, f1_high) = one["interval"]["threshold"], one["interval"]["f1"]
             f1, scores = percent(one["f1"]), f"{low:.3f} to {high:.3f}"
@@ -122,7 +122,8 @@ def _number_lines(result: dict[str, Any]) -> Iterator[str]:
     yield f"  {result['paste']['set']}{' (the lowest possible: detector.floor)' if lowest else ''}"
 
 
-def _make_table(first: str, *others: str) -> Table:
+def make_table(first: str, *others: str) -> Table:
+    """A table whose first column is text and whose others are numbers."""
     numbers = (Column(head, justify="right") for head in others)
     return Table(first, *numbers, box=None, pad_edge=False, header_style="bold")
 
@@ -137,7 +138,8 @@ def _accuracies(figures: dict[str, Any]) -> dict[str, float | None]:
     return {**accuracies, "mean IoU": figures["mean_iou"], **recalls}
 
 
-def _picture_lines(counts: dict[str, Any]) -> Iterator[str]:
+def picture_lines(counts: dict[str, Any]) -> Iterator[str]:
+    """How many images were measured, and why others were not."""
     yield f"{counts['measured']:,} of {counted(counts['pictures'], 'image')} measured"
     for reason, number in counts["unusable"].items():
         yield f"  {number} {reason}, for example {printable(counts['examples'][reason])}"

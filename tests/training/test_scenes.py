@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gritmill.evaluation.sets import jsonl
 from tests.training.scene_fakes import FONT, generator, thing, without_font
 from training.scene_grounder import captions, phrases
 from training.scene_grounder.lexicon import article, held_out, lexicon, plural, words
@@ -206,6 +207,16 @@ def test_tars_are_read_back_and_the_same_seed_gives_the_same_bytes(monkeypatch, 
         assert all(truth.text in one.caption and truth.boxes for truth in one.truths)
         assert len(one.absent) >= 2
         assert not {truth.text.lower() for truth in one.truths} & set(one.absent)
+
+
+def test_the_statements_of_a_caption_are_in_its_tar(monkeypatch, tmp_path):
+    without_font(monkeypatch)
+    write_tars(FONT, tmp_path, 5, 40, 40)
+    statements = [one for caption in jsonl.load([str(tmp_path)], None, None).captions for one in caption.statements]
+    names = {one.claim.predicate for one in statements}
+    assert names > {"at_least", "exactly", "none", "left_of", "above", "near"}
+    assert {one.true for one in statements} == {True, False, None}
+    assert any(one.claim.is_bare_plural for one in statements)
 
 
 def test_a_folder_without_tars_is_named(tmp_path):

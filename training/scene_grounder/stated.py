@@ -26,7 +26,7 @@ class Stated:
 
     predicate: as in `transforms.records.Claim`; number: of a count. subject, object: numbers of mentions; object is -1
     for a count. bare: whether a plural alone states the count. true: whether the things are so; None if that depends on
-    what one calls near.
+    what one calls near. optional: whether a reader may leave it out, because the words may also be about other things.
     """
 
     predicate: str
@@ -35,6 +35,7 @@ class Stated:
     number: int = 0
     bare: bool = False
     true: bool | None = True
+    optional: bool = False
 
 
 def left(a: Thing, b: Thing) -> bool:
@@ -73,8 +74,9 @@ def stated_claims(
         count = _count(number, phrase, joint)
         claims += [count] if count else []
     for number, ((one, other), joint) in enumerate(zip(pairwise(phrases), joints, strict=True)):
-        if joint == FAR and number == 0:  # else one cannot say what is far away
-            claims.append(Stated("far_from", number, number + 1, true=False))
+        if joint == FAR:  # after several things, one cannot say which of them are far away
+            several = number > 0
+            claims += [Stated("far_from", far, number + 1, true=False, optional=several) for far in range(number + 1)]
         elif joint in NEAR and joint in _PREDICATES:
             claims.append(Stated(_PREDICATES[joint], number, number + 1, true=_is_near(one, other, things)))
         elif joint in _PREDICATES:

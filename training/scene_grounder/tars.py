@@ -20,6 +20,7 @@ from training.scene_grounder.captions import Caption, make_caption
 from training.scene_grounder.lexicon import held_out
 from training.scene_grounder.phrases import absent
 from training.scene_grounder.scenes import Kind, Scene, make_scene
+from training.scene_grounder.stated import Stated
 
 _QUALITY = 88  # of the JPEGs
 _ABSENT = 2
@@ -85,6 +86,7 @@ def _write(tar: tarfile.TarFile, key: str, scene: Scene, caption: Caption, texts
         "status": "success",
         "truth": _truth(scene, caption),
         "absent": texts,
+        "statements": [_statement(one, caption) for one in caption.claims],
     }
     for ending, content in (
         ("jpg", picture.getvalue()),
@@ -108,6 +110,21 @@ def _truth(scene: Scene, caption: Caption) -> list[dict[str, Any]]:
         for mention in caption.mentions
         if mention.phrase.things
     ]
+
+
+def _statement(one: Stated, caption: Caption) -> dict[str, Any]:
+    """A statement with the fields of a claim in the record. The words of a bare plural are the noun."""
+    subject = caption.mentions[one.subject]
+    noun = subject.end - len(subject.phrase.text.split()[-1])
+    fields = {
+        "subject": [subject.start, subject.end],
+        "predicate": one.predicate,
+        "object": [[caption.mentions[one.object].start, caption.mentions[one.object].end]] if one.object >= 0 else [],
+        "number": one.number,
+        "true": one.true,
+    }
+    words = {"words": [noun, subject.end]} if one.bare else {}
+    return fields | words | ({"optional": True} if one.optional else {})
 
 
 def _is_unseen(kind: Kind) -> bool:

@@ -93,8 +93,23 @@ def _check(claim: Claim, boxes: Boxes, width: int, height: int, caption: str) ->
     if not spans:
         return check_place(claim.predicate, subject.kept, every=claim.negated)
     found = [boxes.get(one, PhraseBoxes()) for one in spans]
+    if _is_incomplete(claim.predicate, subject, found):
+        return UNDECIDED
     objects = [geometry.square(one.kept, width, height) for one in found]
     return check_relation(claim.predicate, kept, objects, each_other=spans == [span], every=claim.negated)
+
+
+def _is_incomplete(predicate: str, subject: PhraseBoxes, objects: Iterable[PhraseBoxes]) -> bool:
+    """Whether all boxes of a side are taken as one, but of its several things only one has a box: "a man in the middle
+    of trucks" is beside the only truck that was found."""
+    rule = RELATIONS.get(predicate)
+    sides = {"subject": [subject], "object": objects}
+    together = sides.get(rule.around, ()) if rule else ()
+    return any(len(one.kept) == 1 and _may_be_several(one.head.casefold()) for one in together)
+
+
+def _may_be_several(head: str) -> bool:
+    return _noun(head) != head or head in words_of("quantities", "same_plural")
 
 
 def _negated(claim: Claim, checked: Checked) -> Checked:

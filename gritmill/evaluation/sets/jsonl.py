@@ -4,17 +4,18 @@ A row: {"image": path, "caption": text, "truth": [{"start", "end", "text", "boxe
 docs/evaluation.md defines each field.
 """
 
-import codecs
 import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationInfo, model_validator
+from pydantic import Field, FiniteFloat, ValidationInfo, model_validator
 
 from gritmill.evaluation.quality import absent_spans
+from gritmill.evaluation.sets.fields import Fields
+from gritmill.evaluation.sets.statements import StatementFields, to_statement
 from gritmill.evaluation.sets.truth import (
     TrueCaption,
     TruePhrase,
@@ -23,6 +24,7 @@ from gritmill.evaluation.sets.truth import (
     normalised,
     parsing,
     picture_folder,
+    read_lines,
 )
 from pipeline import files
 from pipeline.configuration import ColumnSettings, SourceSettings
@@ -30,9 +32,10 @@ from pipeline.faults import CallError, DataFault, SourceFault
 from pipeline.files import FileInfo
 from pipeline.plan.find_sources import find_sources
 from pipeline.sources import is_source, kind_of, open_source
+from transforms.records import Pair
 from transforms.settings import Names
 from transforms.text.grounded_caption import Corners
-from transforms.wording import closest, counted, listed
+from transforms.wording import counted, listed
 
 ONE, SEVERAL = "one thing", "several things"
 """The kinds of phrases that have boxes and no `type`."""
@@ -44,28 +47,7 @@ _DEFAULT_COLUMNS = ColumnSettings()
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Fields(BaseModel):
-    """Rejects unknown fields whose name is close to a known one, as typos. Other unknown fields are allowed.
-
-    distinct: the fields that names are compared with; empty: all fields.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    distinct: ClassVar[tuple[str, ...]] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _reject_typos(cls, values: Any) -> Any:
-        names = cls.distinct or tuple(cls.model_fields)
-        for name in values if isinstance(values, dict) else ():
-            close = closest(str(name), names, 0.7) if name not in names else ""
-            if close:
-                raise ValueError(f"{name}: no such field; did you mean {close}?")
-        return values
-
-
-class _Phrase(_Fields):
+class _Phrase(Fields):
     text: str = ""
     start: int = -1
     end: int = -1
@@ -83,13 +65,14 @@ class _Phrase(_Fields):
         return self
 
 
-class _Row(_Fields):
-    distinct = ("truth", "absent")
+class _Row(Fields):
+    distinct = ("truth", "absent", "statements")
 
     image: str = ""
     caption: str = ""
     truth: tuple[_Phrase, ...] = ()
     absent: tuple[str, ...] = ()
+    statements: tuple[StatementFields, ...] | None = None
     width: Annotated[int, Field(ge=1)] | None = None
     height: Annotated[int, Field(ge=1)] | None = None
 
@@ -131,6 +114,11 @@ class _Row(_Fields):
         for text in self.absent:
             if not re.search(r"\w", text):
                 raise ValueError(f"absent phrase without a word: {text!r}")
+        for number, statement in enumerate(self.statements or ()):
+            for start, end in statement.spans():
+                if not 0 <= start < end <= len(self.caption):
+                    stretch, length = f"{start} to {end}", counted(len(self.caption), "character")
+                    raise ValueError(f"statement {number} has the span {stretch}, but the caption has {length}")
         return self
 
 
@@ -172,7 +160,7 @@ def _group_by_picture(captions: Iterator[TrueCaption]) -> Iterator[TrueCaption]:
 
 
 def _read_lines(info: FileInfo, root: str, columns: ColumnSettings) -> Iterator[TrueCaption]:
-    for number, line in _lines(info.uri):
+    for number, line in read_lines(info.uri):
         location = f"{info.uri}:{number}"
         with parsing(location):
             row = _Row.model_validate_json(line, context=columns)
@@ -180,7 +168,7 @@ def _read_lines(info: FileInfo, root: str, columns: ColumnSettings) -> Iterator[
             fields = listed(list(dict.fromkeys((*columns.image, "image"))))
             raise CallError(f"--truth: {location}: the row has no image in a field {fields} (source.columns.image)")
         pair = make_pair(info.uri, number - 1, row.image, root or files.parent(info.uri), row.caption)
-        yield TrueCaption(pair, pair.image.uri or row.image, _phrases(row), row.width or 0, row.height or 0)
+        yield _true_caption(pair, pair.image.uri or row.image, row)
 
 
 def _read_tar(info: FileInfo, columns: ColumnSettings) -> Iterator[TrueCaption]:
@@ -190,9 +178,14 @@ def _read_tar(info: FileInfo, columns: ColumnSettings) -> Iterator[TrueCaption]:
             with parsing(f"{info.uri}: {pair.key}"):
                 fields = {**json.loads(pair.meta), "caption": pair.caption, "image": pair.key}
                 row = _Row.model_validate(fields)
-            yield TrueCaption(pair, f"{info.uri}/{pair.index}", _phrases(row), row.width or 0, row.height or 0)
+            yield _true_caption(pair, f"{info.uri}/{pair.index}", row)
     except SourceFault as fault:
         raise DataFault(f"--truth: {info.uri}: {fault}") from fault
+
+
+def _true_caption(pair: Pair, picture: str, row: _Row) -> TrueCaption:
+    statements = None if row.statements is None else tuple(map(to_statement, row.statements))
+    return TrueCaption(pair, picture, _phrases(row), row.width or 0, row.height or 0, statements)
 
 
 def _phrases(row: _Row) -> tuple[TruePhrase, ...]:
@@ -217,18 +210,10 @@ def _true_phrase(phrase: _Phrase, row: _Row) -> TruePhrase:
 def _count(kind: str, info: FileInfo, columns: ColumnSettings) -> int:
     """The number of rows of a file. Of a tar only the headers are scanned; damage is reported when the tar is read."""
     if kind == "jsonl":
-        return sum(1 for _ in _lines(info.uri))
+        return sum(1 for _ in read_lines(info.uri))
     count = 0
     source = open_source("webdataset", info, SourceSettings(columns=columns))
     with suppress(SourceFault):
         for _ in source.starts(source.ranges(1)[0].start):
             count += 1
     return count
-
-
-def _lines(uri: str) -> Iterator[tuple[int, bytes]]:
-    """The non-blank lines, each with its number from 1."""
-    with files.open_read(uri) as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield number, line.removeprefix(codecs.BOM_UTF8)

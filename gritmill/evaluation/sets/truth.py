@@ -1,5 +1,6 @@
-"""Ground truth: captions whose phrases have annotated boxes. All loaders return these types."""
+"""Ground truth: captions whose phrases have annotated boxes, and what they state. All loaders return these types."""
 
+import codecs
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from pipeline import files
 from pipeline.faults import CallError, first_line
 from pipeline.files.typed import first_fault
 from pipeline.sources.base import image_reference
-from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
+from transforms.records import Claim, FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.text.dialects.scales import PIXELS
 from transforms.text.grounded_caption import Corners
 
@@ -36,11 +37,26 @@ class TruePhrase:
 
 
 @dataclass(frozen=True, slots=True)
+class Statement:
+    """What a caption states about the number, the places or the rank of things, by a person or a program.
+
+    true: whether it is so in the image; None if that is unknown. optional: a reader of captions may leave it out; of an
+    optional count, any other number of the same noun is neither right nor wrong. kinds: each kind gets its own figures.
+    """
+
+    claim: Claim
+    true: bool | None = None
+    optional: bool = False
+    kinds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TrueCaption:
     """An image with one caption, or with expressions and no caption: one prompt for the detector.
 
     pair: the image or its location, and the caption. picture: equal for all captions of one image.
-    width, height: size in pixels of the image that was annotated; 0 if unknown.
+    width, height: size in pixels of the image that was annotated; 0 if unknown. statements: all that the caption
+    states; None if that was not annotated.
     """
 
     pair: Pair
@@ -48,6 +64,7 @@ class TrueCaption:
     phrases: tuple[TruePhrase, ...]
     width: int = 0
     height: int = 0
+    statements: tuple[Statement, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -89,13 +106,13 @@ def picture_folder(images: str | None, default: str) -> str:
     return folder
 
 
-def read_file(uri: str) -> bytes:
-    """Reads a file of a set; raises CallError if it does not exist."""
+def read_file(uri: str, option: str = "--truth") -> bytes:
+    """Reads a file of a set; raises CallError if it does not exist. option: the one that names it."""
     try:
         return files.read_bytes(uri)
     except Exception as error:
         if files.is_missing(error) or isinstance(error, IsADirectoryError):
-            raise CallError(f"--truth: {uri}: no such file") from error
+            raise CallError(f"{option}: {uri}: no such file") from error
         raise
 
 
@@ -107,14 +124,22 @@ def read_text(uri: str) -> str:
         raise CallError(f"--truth: {uri}: not UTF-8") from error
 
 
+def read_lines(uri: str) -> Iterator[tuple[int, bytes]]:
+    """The non-blank lines of a file, each with its number from 1."""
+    with files.open_read(uri) as file:
+        for number, line in enumerate(file, 1):
+            if text := line.removeprefix(codecs.BOM_UTF8).strip():
+                yield number, text
+
+
 @contextmanager
-def parsing(location: str) -> Iterator[None]:
-    """Turns a parser's ValueError into a CallError. location: the file, or its row."""
+def parsing(location: str, option: str = "--truth") -> Iterator[None]:
+    """Turns a parser's ValueError into a CallError. location: the file, or its row. option: the one that names it."""
     try:
         yield
     except ValueError as error:
         line = first_fault(error) if isinstance(error, ValidationError) else first_line(error)
-        raise CallError(f"--truth: {location}: {line}") from error
+        raise CallError(f"{option}: {location}: {line}") from error
 
 
 def normalised(corners: Sequence[float], width: int, height: int) -> Corners:

@@ -217,6 +217,20 @@ def test_two_views_of_one_relation_agree(name):
             ), (a, b)
 
 
+@pytest.mark.parametrize("predicate", ["middle_of", "enclosed_by"])
+def test_what_surrounds_a_thing_may_be_missing_in_part(predicate):
+    """Of several trucks, the detector has found one, and the man is beside it."""
+    man, beside, apart = box(0.1, 0.1, 0.1, 0.2), box(0.6, 0.1, 0.2, 0.2), box(0.8, 0.1, 0.2, 0.2)
+    cases = [((beside,), "trucks", U), ((beside, apart), "trucks", C), ((beside,), "truck", C), ((beside,), "sheep", U)]
+    for trucks, head, expected in cases:
+        boxes = {SUBJECT: phrase(man), OBJECT: phrase(*trucks, head=head)}
+        assert verdict(relation(predicate, OBJECT), boxes) == expected
+    around = {SUBJECT: phrase(beside, head="trucks"), OBJECT: phrase(man)}
+    assert verdict(relation("surrounding", OBJECT), around) == U
+    assert verdict(relation("surrounding", OBJECT), {**around, SUBJECT: phrase(beside, apart, head="trucks")}) == C
+    assert verdict(relation("next_to", OBJECT), {SUBJECT: phrase(man), OBJECT: phrase(apart, head="trucks")}) == C
+
+
 def test_between_counts_each_pair_of_one_phrase():
     boxes = {SUBJECT: phrase(box(0.4, 0.1, 0.1, 0.1)), OBJECT: PhraseBoxes((LOW, HIGH, box(0.7, 0.1, 0.1, 0.1)), 3)}
     assert verdict(relation(BETWEEN, OBJECT), boxes) == S
