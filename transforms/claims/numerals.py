@@ -13,7 +13,7 @@ UNCOUNTED = 12
 _MOST = 100  # a larger number is a name, a year or a guess
 _RANGE = frozenset(("or", "to", "-", "–", "and/or"))
 _BETWEEN = _RANGE | {"and"}
-_MORE = frozenset(("more", "other", "additional", "extra"))
+MORE = frozenset(("more", "other", "additional", "extra"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
     if _has_more_numbers(sentence, first, token, last, head):
         return None
     predicate = EXACTLY
-    if not _MORE.isdisjoint(words[last + 1 : head]):
+    if not MORE.isdisjoint(words[last + 1 : head]):
         predicate = AT_LEAST
     bound = _bound(sentence, first, token)
     if bound is NONE:

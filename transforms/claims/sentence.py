@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cache, lru_cache
 
 from spacy.tokens import Doc
@@ -13,8 +14,15 @@ from transforms.records import Drop
 
 NEGATIONS = frozenset(("not", "n't", "never", "n’t", "neither", "nor"))
 _NOT_ONLY = frozenset(("only", "just", "merely", "simply"))  # "not only a dog, but also a cat"
-_ENDS = frozenset((".", "?", "!"))
 NOUNS = ("NN", "NNS", "NNP", "NNPS")
+
+
+class Presence(Enum):
+    """What a caption says of a thing: that it is there, that it is not, or neither: "waiting for a bus"."""
+
+    STATED = "stated"
+    UNSURE = "unsure"
+    ABSENT = "absent"
 
 
 @dataclass(slots=True)
@@ -22,14 +30,19 @@ class NounChunk:
     """A noun chunk, as token numbers: `first` to `last`, both inclusive.
 
     head: its head; of a dropped chunk the last noun, or the last token. drop: why it is no phrase; None if it is one.
-    absent: whether the caption says that it is not there, or does not say that it is.
+    presence: see `presence`, which sets it.
     """
 
     first: int
     last: int
     head: int
     drop: Drop | None
-    absent: bool = False
+    presence: Presence = Presence.STATED
+
+    @property
+    def is_stated(self) -> bool:
+        """Whether it is a phrase, and the caption says that its thing is there."""
+        return self.drop is None and self.presence is Presence.STATED
 
 
 @dataclass(slots=True)
@@ -141,9 +154,9 @@ class Sentence:
         """Whether a token is a name, by its tag and its letters: taggers also take "zebras" for one."""
         return self.tags[token] in ("NNP", "NNPS") and token in self.capitals
 
-    def is_asked(self, token: int) -> bool:
-        """Whether a token is in a question, of a caption that may have other sentences."""
-        return next((word for word in self.words[token + 1 :] if word in _ENDS), "") == "?"
+    def is_first(self, token: int) -> bool:
+        """Whether a token may have a capital letter because it is the first of a sentence, or after punctuation."""
+        return token == 0 or not any(map(str.isalnum, self.words[token - 1]))
 
     def before(self, token: int, number: int) -> tuple[str, ...]:
         """The words before a token, at most `number` of them."""
