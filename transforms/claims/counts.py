@@ -49,6 +49,8 @@ def _partitive(sentence: Sentence, number: int) -> Count | None:
     words, first = sentence.words, chunk.first
     if first < 2 or words[first - 1] != "of" or words[first] not in _DEFINITE or not sentence.is_plural(chunk.head):
         return None
+    if sentence.is_name(chunk.head):  # "#90 of the Auburn Tigers"
+        return None
     before = first - 2
     if sentence.chunk_at[before] >= 0 and sentence.chunks[sentence.chunk_at[before]].drop is None:
         return None

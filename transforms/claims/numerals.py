@@ -130,6 +130,9 @@ def _is_of_a_name(sentence: Sentence, first: int, token: int, head: int) -> bool
     before = token - 1
     if sentence.is_name(head):
         return True
+    # "Near Nine West shoes"; "Nine West shoes" alone may be a name, too.
+    if token in sentence.capitals and (not sentence.is_first(token) or sentence.is_name(token + 1)):
+        return True
     if token and (sentence.is_name(before) or tags[before] == "CD" or _is_letter(words[before])):
         return True
     after = range(token + 1, head)

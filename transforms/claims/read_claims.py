@@ -28,6 +28,8 @@ def read_caption(doc: Doc, phrases: Phrases) -> tuple[Phrases, tuple[Claim, ...]
         return phrases, ()
     sentence = Sentence.from_doc(doc, phrases)
     none = read_presence(sentence)
+    if sentence.is_title:  # of a book, a song or a product: most of what it says is in no picture
+        return _without_absent(sentence, phrases), ()
     claims = [*read_counts(sentence, none), *read_relations(sentence), *read_ranks(sentence)]
     claims.sort(key=lambda claim: (claim.words_start, claim.words_end, claim.subject_start))
     return _without_absent(sentence, phrases), tuple(claims)
