@@ -17,6 +17,8 @@ relations    "a cup on a table", "a man on the left side of the picture"
 ranks        "the second dog from the right", "the tallest object"
 read_claims  a parsed caption -> its claims, and its phrases without those of absent things
 
+`reading_version` is the version of this code.
+
 And they are held against boxes, by geometry alone:
 
 verdicts          the three verdicts, the version of the rules, and what is known about the boxes of a phrase
