@@ -39,7 +39,7 @@ def _presence(sentence: Sentence, number: int, negated: frozenset[int]) -> _Foun
         presence, count = _after_no(sentence, number)
         return presence, None if unsure else count
     if first and words[first - 1] == "without":
-        if words[max(first - 2, 0)] in ("not", "or", "and"):  # "with or without a hat"
+        if sentence.before(first, 3)[:2] in (("with", "or"), ("with", "and")) or sentence.negates(max(first - 2, 0)):
             return _UNSURE
         last = first if words[first] == "any" else first - 1
         return Presence.ABSENT, None if _is_name(sentence, number) else Count(NONE, 0, first - 1, last)
