@@ -75,7 +75,8 @@ def _pairs(pictures: Sequence[inputs.Photo]) -> list[Pair]:
 
 
 def _runner(model: str, child: ModelProcess | None) -> StageRunner:
-    return StageRunner(Boxes(DetectorSettings(model=model, device="cpu", threads=1)), child=child)
+    boxes = Boxes(DetectorSettings(model=model, device="cpu", threads=1))
+    return StageRunner(boxes, child=child, in_child=child is not None)
 
 
 def _seconds(model: str, pairs: Sequence[Pair], rounds: int) -> tuple[list[float], list[float]]:

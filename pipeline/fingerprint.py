@@ -12,13 +12,15 @@ from pipeline import files
 from pipeline.configuration import GROUND_SECTIONS, Configuration
 from pipeline.faults import CallError
 from transforms import bundled
+from transforms.claims.reading_version import READING_VERSION
 from transforms.claims.word_lists import LISTS, read_list
 from transforms.detectors.family import Family
 from transforms.images import bytes_digest
 from transforms.settings import FilterSettings
 
 RULES_VERSION = 5
-"""Increase it with every code change that changes phrases, boxes or records for the same input."""
+"""Increase it with every code change that changes phrases, boxes or records for the same input. The code that reads
+claims has a version of its own, `READING_VERSION`."""
 
 
 def ground_fingerprint(
@@ -26,8 +28,8 @@ def ground_fingerprint(
 ) -> str:
     """The fingerprint of a `ground` run. A model in a folder counts by its content, not by its path.
 
-    family: the detector's family. Only the detector settings that it uses are covered. The words that claims are read
-    from are covered if claims are read.
+    family: the detector's family. Only the detector settings that it uses are covered. If claims are read, the words
+    that they are read from and the version of that code are covered.
     """
     values = configuration.fingerprint_values()
     # A newer section is missing from the values if all of its keys have their legacy values.
@@ -38,7 +40,8 @@ def ground_fingerprint(
             del parts["filters"]
     parts["detector"] = family.take(configuration.detector).fingerprint_values()
     if configuration.phrases.claims:
-        parts["phrases"] = {**parts["phrases"], "claim_words": json_digest([read_list(name) for name in LISTS])}
+        words = json_digest([read_list(name) for name in LISTS])
+        parts["phrases"] = {**parts["phrases"], "claim_words": words, "claim_reading": READING_VERSION}
     for section in ("phrases", "detector"):
         if model_identities[section].startswith("folder:"):
             del parts[section]["model"]

@@ -79,14 +79,15 @@ EVERY_REASON = "every"
 
 
 class Drop(StrEnum):
-    """Why a noun chunk is not among a pair's phrases. `LANGUAGE` applies to the whole caption, `NOT_IN_CAPTION` to a
-    phrase of the source."""
+    """Why a noun chunk is not among a pair's phrases. `ABSENT`: the caption says that it is not there. `LANGUAGE`
+    applies to the whole caption, `NOT_IN_CAPTION` to a phrase of the source."""
 
     ABSTRACT = "abstract"
     PRONOUN = "pronoun"
     PICTURE = "picture"
     NO_TOKEN = "no_token"
     NO_NOUN = "no_noun"
+    ABSENT = "absent"
     TOO_LONG = "too_long"
     NOT_IN_CAPTION = "not_in_caption"
     LANGUAGE = "language"

@@ -232,7 +232,9 @@ class PhraseSettings(Section):
         "chunk", description="What the detector looks for: the noun phrase, its referring expression, or its head."
     )
     claims: Annotated[bool, LegacyValue(False)] = Field(
-        True, description="Whether counts, relations and ranks are read from captions. Only English ones have any."
+        True,
+        description="Whether counts, relations and ranks are read from captions, only from English ones. What a "
+        "caption says is not there is then no phrase.",
     )
     languages: Names = Field(
         (), description="ISO 639 codes. Captions that are surely in another language are rejected. Empty: no check."

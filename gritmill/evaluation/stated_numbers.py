@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from transforms.claims.unsure import is_unsure_in
 from transforms.decoys.same_things import is_everywhere
 from transforms.phrases.class_names import class_name, is_singular
 from transforms.records import Claim, ClaimKind, Pair, Phrase
@@ -20,8 +21,9 @@ def stated_numbers(pair: Pair) -> dict[int, Stated]:
 
     "Two dogs" and "both dogs" state an exact number. A noun in the singular states 1: "a dog", "the dog". A plural
     without a number ("dogs", "several dogs", "a group of dogs") states none. Left out are phrases whose noun has no
-    instances, or is everywhere ("the sky", "a street"), as it is for decoys; what a caption says is not there; and a
-    noun whose singular and plural are alike, without an article ("the sheep").
+    instances, or is everywhere ("the sky", "a street"), as it is for decoys; what may not be there ("waiting for a
+    bus"); and a noun whose singular and plural are alike, without an article ("the sheep"). What a caption says is not
+    there is no phrase.
     """
     counts: dict[tuple[int, int], Claim] = {}
     for claim in pair.claims:
@@ -30,7 +32,7 @@ def stated_numbers(pair: Pair) -> dict[int, Stated]:
     stated = {}
     for number, phrase in enumerate(pair.phrases):
         found = _stated(pair, phrase, counts.get((phrase.start, phrase.end)))
-        if found and not _is_everywhere(pair, phrase):
+        if found and not _is_everywhere(pair, phrase) and not is_unsure_in(pair.caption, phrase.start, phrase.end):
             stated[number] = found
     return stated
 

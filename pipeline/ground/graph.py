@@ -115,7 +115,6 @@ def build(
     """
     folder = detections_of(tables)
     log = log or AttemptLog(folder)
-    child = log.run if log.in_child else ""
     chunks = (
         pipeline
         | "WorkList" >> beam.Create([work_uri])
@@ -130,7 +129,7 @@ def build(
             stage_report = report if stage is table_stages[-1] else None
             handler = StageHandler(
                 *(stage, table, stage_report, position, len(tables), threads, lease),
-                *(child, log.add_child_death, log.releasing),
+                *(log.run, log.in_child, log.add_child_death, log.releasing),
             )
             chunks |= f"Run {stage.name}" >> RunStage(handler)
         if last:

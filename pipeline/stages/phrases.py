@@ -47,7 +47,7 @@ class Phrases(DetectionsStage):
 
     def load(self) -> "PhraseExtractor":
         """Returns an extractor that loads one parser per thread."""
-        from transforms.claims.read_claims import read_claims  # imports spaCy, which takes seconds
+        from transforms.claims.read_claims import read_caption  # imports spaCy, which takes seconds
         from transforms.phrases.parser import load_parser
         from transforms.phrases.phrase_extractor import PhraseExtractor
         from transforms.phrases.rules import phrase_rules
@@ -56,7 +56,7 @@ class Phrases(DetectionsStage):
         gate = _gate(settings.languages)
         corrected = settings.borders == "corrected"
         load = partial(load_parser, settings.model, corrected)
-        return PhraseExtractor(load, phrase_rules(settings), gate, read_claims if settings.claims else None)
+        return PhraseExtractor(load, phrase_rules(settings), gate, read_caption if settings.claims else None)
 
 
 @cache

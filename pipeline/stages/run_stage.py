@@ -37,7 +37,8 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
       position: the position of the table, from 0. tables: the number of tables.
       threads: see `StageRunner`.
       lease: as for `worker_context.outputs`.
-      child: the name of the child process with the models of the graph; "": they are in the process of the worker.
+      child: the name of the child process of the graph. in_child: whether its models are there. If not, they are in the
+        process of the worker, and the child process has those of chunks on which a process crashed.
       crashed: called when a child process dies at a chunk. releasing: the block in which a chunk is processed.
     """
 
@@ -51,6 +52,7 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         threads: int = 0,
         lease: Lease | None = None,
         child: str = "",
+        in_child: bool = False,
         crashed: Callable[[ChunkId], None] = _ignore,
         releasing: Callable[[ChunkId], AbstractContextManager[None]] = _nothing,
     ) -> None:
@@ -63,12 +65,14 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         self.threads = threads
         self.lease = lease
         self.child = child
+        self.in_child = in_child
         self.crashed = crashed
         self.releasing = releasing
 
     def load_model(self) -> StageRunner:
         """Returns a runner that loads the model later: RunInference calls this in setup, even if no element arrives."""
-        return StageRunner(self.stage, self.threads, shared_process(self.child) if self.child else None)
+        child = shared_process(self.child) if self.child else None
+        return StageRunner(self.stage, self.threads, child, self.in_child)
 
     def run_inference(
         self, batch: Sequence[Chunk], model: StageRunner, inference_args: dict[str, Any] | None = None

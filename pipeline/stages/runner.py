@@ -63,14 +63,17 @@ class StageRunner:
     """Runs a stage. All threads of a process share its model, which is loaded when the first pair needs it.
 
     threads: CPU threads of the model, unless the settings of the stage set a number. 0: its own default, but
-    with a `child`, the cores of this host divided by its workers.
-    child: the process in which the model runs. None: in this process, apart from chunks on which processes crashed.
+    `in_child`, the cores of this host divided by its workers.
+    child: the process in which the model runs for chunks on which processes crashed; None: one of its own. in_child:
+    whether it runs there for all chunks.
     """
 
-    def __init__(self, stage: Stage, threads: int = 0, child: ModelProcess | None = None) -> None:
+    def __init__(
+        self, stage: Stage, threads: int = 0, child: ModelProcess | None = None, in_child: bool = False
+    ) -> None:
         self.stage = stage
-        self._load = partial(_load, stage, threads if child is None else threads or _OF_A_SLOT)
-        self._always_isolated = child is not None
+        self._load = partial(_load, stage, (threads or _OF_A_SLOT) if in_child else threads)
+        self._always_isolated = in_child
         self._child = child or ModelProcess()
         self._model: Model | None = None
         self._load_lock = threading.Lock()

@@ -268,6 +268,16 @@ def test_the_words_of_claims_are_part_of_it_if_claims_are_read(monkeypatch: pyte
         on = found()[0]
 
 
+def test_the_version_of_reading_is_part_of_it_if_claims_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found() -> list[str]:
+        return [fingerprint_of(phrases={"claims": claims}) for claims in (True, False)]
+
+    on, off = found()
+    monkeypatch.setattr(fingerprint, "READING_VERSION", 99)
+    assert found()[0] != on
+    assert found()[1] == off
+
+
 def test_the_rules_for_claims_are_part_of_a_pack_if_the_run_reads_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = read_plan(str(RELEASED / "detections"))
     assert plan is not None

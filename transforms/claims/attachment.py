@@ -22,8 +22,7 @@ class Subject:
 
 def of_chunk(sentence: Sentence, number: int) -> Subject | None:
     """A chunk as subject; None if it is no phrase, or if the caption does not say that it is there."""
-    chunk = sentence.chunks[number]
-    return Subject((number,)) if chunk.drop is None and not chunk.absent else None
+    return Subject((number,)) if sentence.chunks[number].is_stated else None
 
 
 def nearest_chunk(sentence: Sentence, token: int) -> int:

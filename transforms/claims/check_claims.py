@@ -58,7 +58,7 @@ def is_refutable(claim: Claim) -> bool:
 def compares_nouns(claim: Claim) -> bool:
     """Whether the verdict depends on the other phrases with the same noun: of "two men sitting and one man standing",
     the detector may find three boxes for each."""
-    return claim.kind is ClaimKind.RANK or claim.predicate in ("exactly", "none")
+    return claim.kind is ClaimKind.RANK or claim.predicate == "exactly"
 
 
 def spans_of(claim: Claim) -> list[Span]:

@@ -12,31 +12,30 @@ from transforms.claims.verdicts import UNDECIDED, Checked, Corners, Measured, Ph
 SIMILAR = 0.5
 """A further box counts if its area is at least this fraction of that of the smallest box of the stated number."""
 
-COUNTS = frozenset({"exactly", "at_least", "none"})
-"""The predicates of counts."""
+COUNTS = frozenset({"exactly", "at_least"})
+"""The predicates that boxes decide. "None" they do not: no detector is asked for "no dog", and a thing that another
+phrase names does not contradict it: "a dog with a collar and one with no collar"."""
 
 
 def check_count(
     predicate: str, number: int, phrase: PhraseBoxes | None, may_be_fewer: bool = False, may_be_more: bool = False
 ) -> Checked:
-    """The verdict on a count. Undecided if the detector was not asked for the phrase (None).
+    """The verdict on a count. Undecided if the detector was not asked for the phrase (None), and for "none".
 
     Group boxes have no vote. measured: `boxes` with a vote and `groups` without one. If there are fewer boxes than
     stated, also `at_floor`, the things that the detector found at its floor; if there are more than exactly that many,
     `next_area`, the area of the largest further one over that of the smallest within the number.
 
     Args:
-      number: at least 1; ignored by `none`. may_be_fewer: few boxes do not contradict: "dogs" says "several", but one
+      number: at least 1. may_be_fewer: few boxes do not contradict: "dogs" says "several", but one
         box for all of them is no mistake. may_be_more: further boxes do not contradict.
     """
-    if phrase is None or predicate not in COUNTS or (number < 1 and predicate != "none"):
+    if phrase is None or predicate not in COUNTS or number < 1:
         return UNDECIDED
     voting = without_groups(phrase.kept)
     measured: Measured = {"boxes": len(voting), "groups": len(phrase.kept) - len(voting)}
-    if predicate == "none" and phrase.kept:
-        return Checked(Verdict.UNDECIDED if may_be_more else Verdict.CONTRADICTED, measured)
-    if predicate == "none" or len(voting) < number:
-        return _with_few_boxes(predicate, number, phrase, may_be_fewer, measured)
+    if len(voting) < number:
+        return _with_few_boxes(number, phrase, may_be_fewer, measured)
     if predicate == "at_least":
         return Checked(Verdict.SUPPORTED, measured)
     if len(voting) > number:
@@ -49,19 +48,17 @@ def check_count(
 
 def needs_floor(predicate: str, number: int, kept: tuple[Corners, ...]) -> bool:
     """Whether the verdict on a count depends on what the detector found at its floor."""
-    if predicate == "none":
-        return not kept
+    if predicate not in COUNTS:
+        return False
     # The smallest boxes have a vote, so that most numbers do not need to know the group boxes.
     return len(kept) < number or (number > MEMBERS and len(without_groups(kept)) < number)
 
 
-def _with_few_boxes(
-    predicate: str, number: int, phrase: PhraseBoxes, may_be_fewer: bool, measured: Measured
-) -> Checked:
+def _with_few_boxes(number: int, phrase: PhraseBoxes, may_be_fewer: bool, measured: Measured) -> Checked:
     if phrase.at_floor is None:
         return Checked(Verdict.UNDECIDED, measured)
     found = max(phrase.at_floor, len(phrase.kept))
     measured["at_floor"] = found
-    if phrase.floor_cut or may_be_fewer or found >= max(number, 1):
+    if phrase.floor_cut or may_be_fewer or found >= number:
         return Checked(Verdict.UNDECIDED, measured)
-    return Checked(Verdict.SUPPORTED if predicate == "none" else Verdict.CONTRADICTED, measured)
+    return Checked(Verdict.CONTRADICTED, measured)

@@ -13,7 +13,7 @@ UNCOUNTED = 12
 _MOST = 100  # a larger number is a name, a year or a guess
 _RANGE = frozenset(("or", "to", "-", "–", "and/or"))
 _BETWEEN = _RANGE | {"and"}
-_MORE = frozenset(("more", "other", "additional", "extra"))
+MORE = frozenset(("more", "other", "additional", "extra"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
     if _has_more_numbers(sentence, first, token, last, head):
         return None
     predicate = EXACTLY
-    if not _MORE.isdisjoint(words[last + 1 : head]):
+    if not MORE.isdisjoint(words[last + 1 : head]):
         predicate = AT_LEAST
     bound = _bound(sentence, first, token)
     if bound is NONE:
@@ -129,6 +129,9 @@ def _is_of_a_name(sentence: Sentence, first: int, token: int, head: int) -> bool
         return True
     before = token - 1
     if sentence.is_name(head):
+        return True
+    # "Near Nine West shoes"; "Nine West shoes" alone may be a name, too.
+    if token in sentence.capitals and (not sentence.is_first(token) or sentence.is_name(token + 1)):
         return True
     if token and (sentence.is_name(before) or tags[before] == "CD" or _is_letter(words[before])):
         return True

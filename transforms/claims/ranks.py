@@ -52,7 +52,7 @@ def _superlative(sentence: Sentence, token: int, predicate: str) -> Iterator[Cla
             return
     elif sentence.is_plural(sentence.chunks[chunk].head):
         return
-    if not sentence.chunks[chunk].absent:
+    if sentence.chunks[chunk].is_stated:
         yield Claim(ClaimKind.RANK, *sentence.characters(first, last), *sentence.span(chunk), predicate, number)
 
 
@@ -81,7 +81,7 @@ def _ordinal(sentence: Sentence, token: int, number: int) -> Iterator[Claim]:
         chunk = sentence.chunk_at[before] if before >= 0 else -1
         if chunk < 0 or sentence.chunks[chunk].last != before or _is_a_detail(sentence, chunk):
             return
-    if sentence.chunks[chunk].drop is not None or sentence.chunks[chunk].absent:
+    if not sentence.chunks[chunk].is_stated:
         return
     if sentence.is_plural(sentence.chunks[chunk].head):
         return

@@ -164,7 +164,7 @@ def _objects(sentence: Sentence, wording: Wording, first: int, last: int) -> tup
     chunk = sentence.chunks[number]
     if chunk.last + 1 < len(sentence.words) and sentence.tags[chunk.last + 1] == "POS":
         return ()  # "on the man's left"
-    if chunk.drop is not None or chunk.absent or not _depends(sentence, number, first, last):
+    if not chunk.is_stated or not _depends(sentence, number, first, last):
         return ()
     if _is_no_place(sentence, wording.predicate, number):
         return ()

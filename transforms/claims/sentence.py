@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cache, lru_cache
 
 from spacy.tokens import Doc
@@ -13,8 +14,19 @@ from transforms.records import Drop
 
 NEGATIONS = frozenset(("not", "n't", "never", "n’t", "neither", "nor"))
 _NOT_ONLY = frozenset(("only", "just", "merely", "simply"))  # "not only a dog, but also a cat"
-_ENDS = frozenset((".", "?", "!"))
+_CONTENT = frozenset(("NN", "JJ", "VB"))
+"""How the tags of nouns, adjectives and verbs begin."""
+
+_BE = frozenset(("is", "are", "was", "were", "be", "been", "being"))
 NOUNS = ("NN", "NNS", "NNP", "NNPS")
+
+
+class Presence(Enum):
+    """What a caption says of a thing: that it is there, that it is not, or neither: "waiting for a bus"."""
+
+    STATED = "stated"
+    UNSURE = "unsure"
+    ABSENT = "absent"
 
 
 @dataclass(slots=True)
@@ -22,14 +34,19 @@ class NounChunk:
     """A noun chunk, as token numbers: `first` to `last`, both inclusive.
 
     head: its head; of a dropped chunk the last noun, or the last token. drop: why it is no phrase; None if it is one.
-    absent: whether the caption says that it is not there, or does not say that it is.
+    presence: see `presence`, which sets it.
     """
 
     first: int
     last: int
     head: int
     drop: Drop | None
-    absent: bool = False
+    presence: Presence = Presence.STATED
+
+    @property
+    def is_stated(self) -> bool:
+        """Whether it is a phrase, and the caption says that its thing is there."""
+        return self.drop is None and self.presence is Presence.STATED
 
 
 @dataclass(slots=True)
@@ -39,7 +56,9 @@ class Sentence:
     words: in lower case. heads: for each token, the number of the token that it depends on; for a root, its own number.
     chunks: in text order. chunk_at: for each token, the number of its chunk; -1 outside of chunks. compared: the chunks
       that another one is compared with: the car of "a dog to the left of a car". spent: tokens of wordings without an
-      object: "side by side". capitals: tokens with a capital letter at the start.
+      object: "side by side". capitals: tokens with a capital letter at the start; none in a caption of capital letters
+      alone, where they tell as much as small letters alone do. is_title: whether all nouns, adjectives and verbs have
+      one, "Two Men And A Dog", so that names cannot be told from other words.
     """
 
     words: list[str]
@@ -53,6 +72,7 @@ class Sentence:
     compared: set[int] = field(default_factory=set)
     spent: set[int] = field(default_factory=set)
     capitals: set[int] = field(default_factory=set)
+    is_title: bool = False
 
     @classmethod
     def from_doc(cls, doc: Doc, phrases: Phrases) -> "Sentence":
@@ -67,7 +87,9 @@ class Sentence:
             starts.append(start)
             ends.append(start + len(token))
         sentence = cls(words, tags, deps, heads, starts, ends, [], [-1] * len(words))
-        sentence.capitals.update(token.i for token in doc if token.text[:1].isupper())
+        if not doc.text.isupper():
+            sentence.capitals.update(token.i for token in doc if token.text[:1].isupper())
+        sentence.is_title = _is_title(doc)
         sentence._add_chunks(phrases)
         return sentence
 
@@ -141,13 +163,23 @@ class Sentence:
         """Whether a token is a name, by its tag and its letters: taggers also take "zebras" for one."""
         return self.tags[token] in ("NNP", "NNPS") and token in self.capitals
 
-    def is_asked(self, token: int) -> bool:
-        """Whether a token is in a question, of a caption that may have other sentences."""
-        return next((word for word in self.words[token + 1 :] if word in _ENDS), "") == "?"
+    def is_first(self, token: int) -> bool:
+        """Whether a token may have a capital letter because it is the first of a sentence, or after punctuation."""
+        return token == 0 or not any(map(str.isalnum, self.words[token - 1]))
 
     def before(self, token: int, number: int) -> tuple[str, ...]:
         """The words before a token, at most `number` of them."""
         return tuple(self.words[max(token - number, 0) : token])
+
+
+def _is_title(doc: Doc) -> bool:
+    """See `Sentence`. A single word with a capital letter may be a name: "Zebras in Africa", but not "Two Dogs"."""
+    words = [token for token in doc if token.text.replace("-", "").isalpha()]
+    content = [word.tag_[:2] in _CONTENT and word.lower_ not in _BE for word in words]
+    following = [word.text for word, is_content in zip(words[1:], content[1:], strict=True) if is_content]
+    if doc.text.isupper() or not all(text[0].isupper() for text in following):
+        return False
+    return len(following) > 1 or (len(following) == 1 and not content[0])
 
 
 @cache

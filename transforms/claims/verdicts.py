@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-RULES_VERSION = 1
-"""Changes whenever a rule or a margin does: verdicts of different versions are not comparable."""
+RULES_VERSION = 2
+"""Changes whenever a rule, a margin or `parts.yaml` does: verdicts of different versions are not comparable."""
 
 Corners = tuple[float, float, float, float]
 """x1, y1, x2, y2. In `PhraseBoxes` fractions of the picture's sides; in rules both axes have the same unit."""

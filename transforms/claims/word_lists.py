@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 LISTS = ("predicates", "quantities", "stuff")
-"""The files of this folder."""
+"""The files of this folder that claims are read with."""
 
 _VOWELS = "aeiou"
 _PICTURE = "PICTURE"  # in a wording, any word for a picture
@@ -27,7 +27,7 @@ class Wording:
 
 @cache
 def read_list(file: str) -> dict[str, Any]:
-    """The content of a file, such as `predicates`: its version, and its sections by name."""
+    """The content of a file, such as `predicates`: its sections by name."""
     text = resources.files(__package__).joinpath(f"{file}.yaml").read_text("utf-8")
     content: dict[str, Any] = yaml.safe_load(text)
     return content

@@ -1,8 +1,10 @@
 """Adds candidate boxes to pairs with phrases and images, with a detector."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 from transforms.detectors.base import Found, Request, probe_request
 from transforms.detectors.candidates import Normalize, make_request, with_boxes
@@ -22,6 +24,7 @@ class PhraseLocator:
 
     floor: candidates with a lower score are removed. limits: of the images.
     normalize: of phrases with equal results, only the first is sent to the detector. ask: which words of a phrase are.
+    loaded: what the detector is shared by; see `load_locator`.
     """
 
     detector: Any
@@ -30,6 +33,7 @@ class PhraseLocator:
     normalize: Normalize
     ask: Ask = "chunk"
     progress: Callable[[int], None] | None = None
+    loaded: "_Loaded | None" = None
 
     @property
     def recorded(self) -> dict[str, Any]:
@@ -83,8 +87,26 @@ def load_locator(
     search_path: Sequence[str] = (),
     ask: Ask = "chunk",
 ) -> PhraseLocator:
-    """Loads the detector that the settings name. search_path: folders to search for your own detector. ask: which words
-    of a phrase it looks for."""
-    detector = load_detector(settings, search_path)
-    kind = BatchedPhraseLocator if isinstance(detector, Batched) else PhraseLocator
-    return kind(detector, settings.floor, limits, find_family(settings).normalize, ask)
+    """Loads the detector that the settings name, unless another locator of this process has it: the stages of boxes and
+    of decoys use one. It is freed with the last locator.
+
+    search_path: folders to search for your own detector. ask: which words of a phrase it looks for.
+    """
+    key = "\n".join((settings.model_dump_json(), *search_path))
+    with _loading:
+        loaded = _detectors.get(key)
+        if loaded is None:
+            loaded = _detectors[key] = _Loaded(load_detector(settings, search_path))
+    kind = BatchedPhraseLocator if isinstance(loaded.detector, Batched) else PhraseLocator
+    return kind(loaded.detector, settings.floor, limits, find_family(settings).normalize, ask, loaded=loaded)
+
+
+@dataclass(eq=False)
+class _Loaded:
+    """Holds a detector, because not every detector can be weakly referenced."""
+
+    detector: Any
+
+
+_detectors: WeakValueDictionary[str, _Loaded] = WeakValueDictionary()
+_loading = threading.Lock()

@@ -18,13 +18,14 @@ from transforms.records import Claim, Drop, Dropped, Pair
 class PhraseExtractor:
     """A `Model` whose rows are pairs with phrases, dropped noun chunks and claims, and without their images.
 
-    load: returns a parser; called once per thread. claims: reads the claims of a parsed caption; None: pairs get none.
+    load: returns a parser; called once per thread. claims: reads the claims of a parsed caption, and drops the phrases
+    of what it says is not there; None: pairs get no claims, and keep these phrases, as in release 0.1.
     """
 
     load: Callable[[], Language]
     rules: PhraseRules
     gate: LanguageGate | None = None
-    claims: Callable[[Doc, Phrases], tuple[Claim, ...]] | None = None
+    claims: Callable[[Doc, Phrases], tuple[Phrases, tuple[Claim, ...]]] | None = None
     _parsers: Any = field(default_factory=threading.local)  # spaCy's string store is not thread-safe
 
     def process(self, pairs: Sequence[Pair]) -> list[Pair]:
@@ -51,7 +52,7 @@ class PhraseExtractor:
 
     def _extracted(self, pair: Pair, doc: Doc) -> Pair:
         found = find_phrases(doc, self.rules)
-        claims = self.claims(doc, found) if self.claims else ()
+        found, claims = self.claims(doc, found) if self.claims else (found, ())
         return replace(pair, data=b"", phrases=found.kept, dropped=found.dropped, claims=claims)
 
     def _parser(self) -> Language:

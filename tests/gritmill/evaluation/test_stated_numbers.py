@@ -54,3 +54,9 @@ def test_other_claims_are_no_counts():
     base = pair("a dog")
     rank = Claim(ClaimKind.RANK, 0, 1, 0, 5, "left", 2)
     assert stated_numbers(Pair("k", "s", 0, base.caption, phrases=base.phrases, claims=(rank,))) == {0: ONE}
+
+
+def test_what_may_not_be_there_states_no_number():
+    phrases = (Phrase(2, 5, 2, 5, 2, 5), Phrase(18, 23, 20, 23, 18, 23))
+    assert stated_numbers(Pair("k", "s", 0, "A man waiting for a bus", phrases=phrases)) == {0: ONE}
+    assert stated_numbers(Pair("k", "s", 0, "A man standing in a bus", phrases=phrases)) == {0: ONE, 1: ONE}

@@ -3,7 +3,7 @@
 from pipeline.stages.phrases import Phrases
 from pipeline.stages.runner import StageRunner
 from transforms.annotations.columns import AnnotationColumns
-from transforms.records import ClaimKind, Pair
+from transforms.records import ClaimKind, Drop, Pair
 from transforms.settings import PhraseSettings
 
 PAIR = Pair("k", "s", 0, "Two cups on a table.", data=b"picture")
@@ -25,6 +25,14 @@ def test_pairs_get_the_claims_of_their_caption():
 
 def test_claims_can_be_left_out():
     assert claims(PhraseSettings(claims=False)) == ()
+
+
+def test_what_a_caption_says_is_not_there_is_no_phrase_unless_claims_are_left_out():
+    pair = Pair("k", "s", 0, "A dog without a collar", data=b"picture")
+    for reads, expected in ((True, ["A dog"]), (False, ["A dog", "a collar"])):  # as in release 0.1
+        [row] = StageRunner(Phrases(PhraseSettings(claims=reads))).process([pair])
+        assert [row.text(phrase) for phrase in row.phrases] == expected
+        assert [drop.reason for drop in row.dropped] == ([Drop.ABSENT] if reads else [])
 
 
 def test_phrases_of_the_source_have_no_claims():

@@ -182,11 +182,11 @@ def test_with_a_child_process_rows_and_records_are_the_same_and_only_stages_that
     for one in (runner(), StageRunner(Hashes())):
         here = one.run(Chunk(0, 0, 0, pairs))
         before = heartbeat.counter()
-        apart = StageRunner(one.stage, child=ModelProcess(child)).run(Chunk(0, 0, 0, pairs))
+        apart = StageRunner(one.stage, child=ModelProcess(child), in_child=True).run(Chunk(0, 0, 0, pairs))
         assert heartbeat.counter() > before  # the model was loaded
         assert apart == here
         assert apart.recorded == here.recorded
     light = runner().stage
     monkeypatch.setattr(Boxes, "reads_images", False)
-    StageRunner(light, child=ModelProcess(child)).run(Chunk(0, 0, 0, pairs))
+    StageRunner(light, child=ModelProcess(child), in_child=True).run(Chunk(0, 0, 0, pairs))
     assert child.images == {"boxes": False, "hashes": True}

@@ -14,9 +14,24 @@ RULES = phrase_rules(PhraseSettings())
 
 
 @pytest.fixture(scope="session")
-def claims_of():
+def nlp():
+    return load_parser("caption-parser", split_brackets=True)
+
+
+@pytest.fixture(scope="session")
+def parsed(nlp):
+    """Returns a function: caption -> the parsed caption and its phrases, which may be absent ones."""
+
+    def read(caption):
+        doc = nlp(hide_markup(caption))
+        return doc, find_phrases(doc, RULES)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def claims_of(nlp):
     """Returns a function: captions -> the claims of each."""
-    nlp = load_parser("caption-parser", split_brackets=True)
 
     def read(*captions):
         docs = nlp.pipe(map(hide_markup, captions))

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from tests.transforms.claims.boxes import box, grid_boxes, phrase
 from transforms.claims.check_counts import check_count, needs_floor
-from transforms.claims.verdicts import PhraseBoxes
+from transforms.claims.verdicts import UNDECIDED, PhraseBoxes
 
 S, C, U = "supported", "contradicted", "undecided"
 
@@ -56,11 +56,10 @@ def test_a_bare_plural_is_never_contradicted():
     assert check_count("at_least", 2, phrase(*row(4, 4)), may_be_fewer=True).verdict == S
 
 
-def test_none():
-    assert check_count("none", 0, phrase(*row(4))).verdict == C
-    assert check_count("none", 0, phrase(at_floor=1)).verdict == U
-    assert check_count("none", 0, phrase()).verdict == S
-    assert check_count("none", 0, phrase(floor_cut=True)).verdict == U
+@pytest.mark.parametrize("found", [None, phrase(), phrase(at_floor=1), phrase(*row(4))])
+def test_boxes_do_not_decide_none(found):
+    assert check_count("none", 0, found) == UNDECIDED
+    assert not needs_floor("none", 0, ())
 
 
 def test_what_the_detector_was_not_asked_for_is_undecided():
@@ -106,7 +105,7 @@ def test_the_numbers():
     assert fewer.measured == {"boxes": 3, "groups": 0, "at_floor": 7}
 
 
-@pytest.mark.parametrize("predicate", ["exactly", "at_least", "none"])
+@pytest.mark.parametrize("predicate", ["exactly", "at_least"])
 @pytest.mark.parametrize("kept", [(), row(4), (GROUP, *row(4, 4)), row(4, 4, 4), row(4, 4, 4, 4)])
 def test_the_floor_is_known_to_be_needed(predicate, kept):
     with_floor, without = (check_count(predicate, 3, PhraseBoxes(kept, floor)) for floor in (0, None))
@@ -130,4 +129,3 @@ def test_further_boxes_may_be_those_of_another_phrase():
     assert check_count("exactly", 2, phrase(*row(4, 4, 4)), may_be_more=True).verdict == U
     assert check_count("exactly", 2, phrase(*row(4, 4)), may_be_more=True).verdict == S
     assert check_count("exactly", 2, phrase(*row(4)), may_be_more=True).verdict == C
-    assert check_count("none", 0, phrase(*row(4)), may_be_more=True).verdict == U

@@ -200,3 +200,42 @@ def test_a_count_with_words_is_no_bare_plural(claims_of, caption):
     [[claim]] = claims_of(caption)
     assert not claim.is_bare_plural
     assert claim.words_end < claim.subject_end
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "Two Men And A Dog",
+        "Two Dogs",
+        "A Cup On A Table",
+        "Two Rivers Park",
+        "Seven Eleven",
+        "Three Mile Island",
+        "The Three Stooges",
+        "a shop near Nine West shoes",
+        "Nine West shoes on a shelf",
+        "#90 of the Auburn Tigers",
+    ],
+)
+def test_what_may_be_a_name_counts_nothing(claims_of, caption):
+    """In a title, case tells no name from a noun."""
+    [claims] = claims_of(caption)
+    assert not [claim for claim in claims if claim.number > 1]
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("TWO DOGS ON A MAT", ["TWO DOGS: exactly 2 (TWO)", "A MAT: at_least 1 (A)"]),
+        ("Two dogs in New York City", ["Two dogs: exactly 2 (Two)"]),
+        ("Two Giraffes are in the wilderness.", ["Two Giraffes: exactly 2 (Two)"]),
+        ("Two African elephants", ["Two African elephants: exactly 2 (Two)"]),
+        ("Boats on the Thames", ["Boats: at_least 2 (Boats)", "the Thames: at_least 2 (Thames)"]),
+    ],
+)
+def test_letters_in_other_cases_are_read(said, caption, expected):
+    assert said(caption, ClaimKind.COUNT) == expected
+
+
+def test_a_title_has_no_claims(claims_of):
+    assert claims_of("Red Combine Harvests Wheat In A Field", "A Treatise on the Calculus") == [(), ()]

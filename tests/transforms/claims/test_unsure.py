@@ -1,0 +1,52 @@
+"""Words that leave open whether a thing is there."""
+
+import pytest
+
+from transforms.claims.unsure import _LONGEST, is_unsure_in
+from transforms.claims.word_lists import unreal
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "people waiting for *a bus* in the rain",
+        "people waiting patiently for *a bus*",
+        "A dog looks around for *a ball*.",
+        "a truck made to look like *a train*",
+        "A man dressed up as *a giraffe* reads",
+        'a sign that says "*dogs*"',
+        "*a camel* or a horse",
+        "a camel or *a horse*",
+        "a toilet missing *its seat*",
+        "*Is there a cat* on the sofa?",
+        "an ad for *a car*",
+    ],
+)
+def test_it_is_open(caption):
+    before, inside, after = caption.split("*")
+    assert is_unsure_in(before + inside + after, len(before), len(before) + len(inside))
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "a man waiting behind *a bus*",
+        "a man about to catch *a frisbee*",
+        "a girl ready to throw *a ball*",
+        "a cat reaching for *a toothbrush*",
+        "It looks like *a dog* on a sofa.",
+        "a man reads *a book*",
+        "*two dogs* on a mat. Is there a cat?",
+        "a bus *for people* waiting",
+        "*a dog*",
+        "food for *a dog* in order",
+        "*a meteor* near a motor",
+    ],
+)
+def test_it_is_there(caption):
+    before, inside, after = caption.split("*")
+    assert not is_unsure_in(before + inside + after, len(before), len(before) + len(inside))
+
+
+def test_no_pattern_is_longer_than_what_is_looked_at():
+    assert max(map(len, unreal())) == _LONGEST

@@ -1,0 +1,38 @@
+"""Words around a thing that leave open whether it is there: "waiting for a bus", "a camel or a giraffe", a question.
+
+These are rules on words alone, so that they also serve where there is no parsed caption any more. They say nothing of
+what a caption says is not there: see `presence`.
+"""
+
+import re
+from collections.abc import Sequence
+
+from transforms.claims.word_lists import unreal
+
+_WORD = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")
+_ENDS = frozenset((".", "?", "!"))
+_QUOTES = frozenset("\"'`“”‘’«»")
+_LONGEST = 3
+"""Words of the longest pattern of `unreal`."""
+
+
+def is_unsure(words: Sequence[str], first: int, last: int) -> bool:
+    """Whether it is open that the thing named by the words from `first` to `last` is there. words: in lower case."""
+    after = words[last + 1 :]
+    if next((word for word in after if word in _ENDS), "") == "?":
+        return True
+    before = [word for word in words[max(first - 2 * _LONGEST, 0) : first] if not _is_between(word)]
+    if any(tuple(before[-number:]) in unreal() for number in range(1, _LONGEST + 1)):
+        return True
+    return "or" in (*words[max(first - 1, 0) : first], *after[:1])
+
+
+def is_unsure_in(caption: str, start: int, end: int) -> bool:
+    """The same for characters of a caption, end exclusive."""
+    before, after = (_WORD.findall(part.lower()) for part in (caption[:start], caption[end:]))
+    return is_unsure([*before, "", *after], len(before), len(before))
+
+
+def _is_between(word: str) -> bool:
+    """Whether a word may stand inside of a pattern: "waiting patiently for", a quotation mark."""
+    return word in _QUOTES or (word.endswith("ly") and len(word) > 4)
