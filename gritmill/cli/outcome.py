@@ -55,3 +55,15 @@ def check_threshold(result: dict[str, Any]) -> None:
     best = result["highest_precision"]
     highest = f"the highest is {best['precision']:.3f}, at {best['threshold']:g}" if best else "there are no boxes"
     raise DataFault(f"no threshold gives a precision of {result['wished_precision']:g}: {highest}")
+
+
+def check_readable(result: dict[str, Any]) -> None:
+    """Raises DataFault if a file, or a part of one, could not be read, or if nothing was."""
+    bad = [file for file in result["files"] if file["fault"]]
+    if bad:
+        more = f" (and {len(bad) - 1:,} more files)" if len(bad) > 1 else ""
+        raise DataFault(f"{bad[0]['uri']}: {bad[0]['fault']}{more}")
+    if not result["counts"]["pairs"]:
+        broken = sum(file["broken"] for file in result["files"])
+        examples = result["checks"]["broken_row"]["examples"] or result["left_out"] or ["no rows"]
+        raise DataFault(f"nothing was read: {counted(broken, 'broken row')}; {examples[0]}")

@@ -1,0 +1,351 @@
+"""The checks of one row: each says how many of its pairs, boxes, … have a fault, with a line for each.
+
+A check is one function. `CHECKS` is the table of all of them, in the order in which they are printed. What they count is
+exact: the boxes of a row are sorted into those with a fault of geometry, each with the first one that fits, and sound
+ones; only sound boxes are compared with each other.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from gritmill.auditing import check_words
+from gritmill.auditing.grounded_row import GroundedRow, WrittenBox, whole
+from gritmill.auditing.read_dialect import LEFT_MARKUP
+from transforms.annotations.spans import head_in
+from transforms.claims.group_boxes import group_boxes
+from transforms.phrases.class_names import singular
+from transforms.selection.select_boxes import ious
+from transforms.text.grounded_caption import Corners
+
+SAME_BOX = 0.9
+"""Two boxes with a larger IoU are the same box."""
+
+WHOLE_IMAGE = 0.95
+"""A box that covers at least this share of the image is one of the whole image."""
+
+_NO_OVERHANG = 2.0
+"""No box reaches beyond its image by the image's side: if one seems to, its numbers are pixels."""
+
+PhraseKey = tuple[int, int] | str
+"""What tells a phrase of a row from the others: its span, or its words if it has none."""
+
+
+@dataclass(frozen=True)
+class CheckedRow:
+    """A row with what several checks need."""
+
+    row: GroundedRow
+
+    @cached_property
+    def faults(self) -> list[str]:
+        """The fault of geometry of each box; "" if it has none, "unknown" if the size of the image is unknown."""
+        fractions_as_pixels = self._are_fractions()
+        return [_fault(box, self.row, fractions_as_pixels) for box in self.row.boxes]
+
+    @cached_property
+    def sound(self) -> list[tuple[WrittenBox, Corners]]:
+        """The boxes that have an area in the image or beside it, with their fractions."""
+        found = zip(self.row.boxes, map(self.row.fractions, self.row.boxes), self.faults, strict=True)
+        return [(box, corners) for box, corners, fault in found if corners and fault in ("", "outside")]
+
+    @cached_property
+    def spans(self) -> dict[tuple[float, float], WrittenBox]:
+        """The spans as written, each with its first box. Empty if only their ends are known."""
+        if self.row.ends or self.row.caption is None:
+            return {}
+        return {box.span: box for box in reversed(self.row.boxes) if box.span is not None}
+
+    @cached_property
+    def good_spans(self) -> list[tuple[int, int]]:
+        """The spans that are not empty and in the caption, in the order of the caption."""
+        length = len(self.row.caption or "")
+        found = (whole(span) for span in self.spans)
+        return sorted(span for span in found if span and 0 <= span[0] < span[1] <= length)
+
+    @cached_property
+    def overlaps(self) -> np.ndarray:
+        """The IoU of each sound box with each other one."""
+        corners = [corners for _, corners in self.sound]
+        return ious(corners, corners)
+
+    @cached_property
+    def keys(self) -> list[PhraseKey]:
+        """The phrase of each sound box."""
+        return [key_of(box) for box, _ in self.sound]
+
+    def _are_fractions(self) -> bool:
+        """Whether all numbers of boxes in pixels are at most 1, as no boxes of a picture are."""
+        if self.row.sides is None or self.row.sides == (1.0, 1.0):
+            return False
+        numbers = [number for box in self.row.boxes if box.corners for number in box.corners]
+        return bool(numbers) and all(-1 <= number <= 1 for number in numbers) and any(numbers)
+
+
+def key_of(box: WrittenBox) -> PhraseKey:
+    """What tells the phrase of a box from the others."""
+    return whole(box.span) or (-1, -1) if box.span is not None else box.text or ""
+
+
+def _fault(box: WrittenBox, row: GroundedRow, fractions_as_pixels: bool) -> str:
+    if box.corners is None:
+        return "malformed_box"
+    if not all(map(math.isfinite, box.corners)):
+        return "not_finite"
+    corners = row.fractions(box)
+    if corners is None:
+        return "unknown"
+    if fractions_as_pixels or (row.sides == (1.0, 1.0) and max(map(abs, corners)) >= _NO_OVERHANG):
+        return "other_unit"
+    x1, y1, x2, y2 = corners
+    if x2 < x1 or y2 < y1:
+        return "swapped_corners"
+    if x1 == x2 or y1 == y2:
+        return "no_area"
+    (wide, high) = row.tolerance
+    inside = x1 >= -wide and y1 >= -high and x2 <= 1 + wide and y2 <= 1 + high
+    return "" if inside else "outside"
+
+
+Find = Callable[[CheckedRow], Iterable[str]]
+"""A line for each fault."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check. of: what it counts, a key of `UNITS`. title: what it finds, in words."""
+
+    name: str
+    of: str
+    title: str
+    find: Find
+
+
+def _geometry(name: str) -> Find:
+    def find(checked: CheckedRow) -> Iterator[str]:
+        if name in checked.faults:
+            for box, fault in zip(checked.row.boxes, checked.faults, strict=True):
+                if fault == name:
+                    shown = "" if box.corners is None else f" {_rounded(box.corners)}"
+                    yield f"{box.place}{shown}{_words(box, checked.row)}"
+
+    return find
+
+
+def _empty_caption(checked: CheckedRow) -> Iterator[str]:
+    if checked.row.caption is not None and not checked.row.caption.strip():
+        yield "the caption is empty"
+
+
+def _no_boxes(checked: CheckedRow) -> Iterator[str]:
+    if not checked.row.boxes:
+        yield (checked.row.caption or "")[:60]
+
+
+def _no_size(checked: CheckedRow) -> Iterator[str]:
+    if checked.row.sides is None and checked.row.boxes:
+        yield "boxes in pixels, but no width and height"
+
+
+def _left_markup(checked: CheckedRow) -> Iterator[str]:
+    if found := checked.row.problems.get(LEFT_MARKUP):
+        yield found
+
+
+def _row_counts(checked: CheckedRow) -> Iterator[str]:
+    if checked.row.lines and len(set(checked.row.lines)) > 1:
+        yield "{} noun_chunks, {} ref_exps".format(*checked.row.lines)
+
+
+def _whole_image(checked: CheckedRow) -> Iterator[str]:
+    for box, corners in checked.sound:
+        x1, y1, x2, y2 = (min(max(corner, 0.0), 1.0) for corner in corners)
+        if (x2 - x1) * (y2 - y1) >= WHOLE_IMAGE:
+            yield f"{box.place} {_rounded(corners)}{_words(box, checked.row)}"
+
+
+def _score_range(checked: CheckedRow) -> Iterator[str]:
+    for box in checked.row.boxes:
+        if box.score is not None and not 0 <= box.score <= 1:
+            yield f"{box.place} score {box.score:g}"
+
+
+def _duplicates(checked: CheckedRow) -> Iterator[str]:
+    keys = checked.keys
+    if len(set(keys)) == len(keys):
+        return
+    for number, (box, _) in enumerate(checked.sound):
+        same = [at for at in range(number) if keys[at] == keys[number] and checked.overlaps[at, number] > SAME_BOX]
+        if same:
+            yield f"{box.place} as {checked.sound[same[0]][0].place}{_words(box, checked.row)}"
+
+
+def _shared_boxes(checked: CheckedRow) -> Iterator[str]:
+    """Of several phrases with one box, those after the first one. Phrases that may name the same thing are none: with
+    the same noun, or one inside the other."""
+    keys = checked.keys
+    if len(set(keys)) < 2:
+        return
+    for number, (box, _) in enumerate(checked.sound):
+        for at in range(number):
+            if checked.overlaps[at, number] > SAME_BOX and _differ(keys[at], keys[number], checked.row):
+                other = checked.sound[at][0]
+                yield f"{box.place} as {other.place}:{_words(box, checked.row)} and{_words(other, checked.row)}"
+                break
+
+
+def _differ(one: PhraseKey, other: PhraseKey, row: GroundedRow) -> bool:
+    if one == other:
+        return False
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        if max(one[0], other[0]) < min(one[1], other[1]):  # they overlap: "a dog", "a dog in a field"
+            return False
+        if row.ends:  # the words are unknown
+            return True
+    return _noun(one, row) != _noun(other, row)
+
+
+def _noun(key: PhraseKey, row: GroundedRow) -> str:
+    """The last noun of a phrase in the singular, found without a parser."""
+    caption, span = (row.caption or "", key) if isinstance(key, tuple) else (key, (0, len(key)))
+    start, end = head_in(caption, (max(span[0], 0), min(max(span[1], 0), len(caption))))
+    return singular(caption[start:end].casefold())
+
+
+def _groups(checked: CheckedRow) -> Iterator[str]:
+    keys = checked.keys
+    if len(keys) < 3 or len(keys) - len(set(keys)) < 2:
+        return
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    phrase = np.array([numbers[key] for key in keys])
+    corners = np.array([corners for _, corners in checked.sound]).T
+    for number in np.flatnonzero(group_boxes(phrase, corners)).tolist():
+        box, found = checked.sound[number]
+        yield f"{box.place} {_rounded(found)}{_words(box, checked.row)}"
+
+
+def _malformed_span(checked: CheckedRow) -> Iterator[str]:
+    yield from (f"{box.place} {span}" for span, box in checked.spans.items() if whole(span) is None)
+
+
+def _empty_span(checked: CheckedRow) -> Iterator[str]:
+    caption = checked.row.caption or ""
+    for span, box in checked.spans.items():
+        at = whole(span)
+        if at and (at[1] <= at[0] or (0 <= at[0] and at[1] <= len(caption) and not caption[slice(*at)].strip())):
+            yield f"{box.place} [{at[0]}, {at[1]}]"
+
+
+def _outside_caption(checked: CheckedRow) -> Iterator[str]:
+    length = len(checked.row.caption or "")
+    for span, box in checked.spans.items():
+        at = whole(span)
+        if at and at[0] < at[1] and not (0 <= at[0] and at[1] <= length):
+            yield f"{box.place} [{at[0]}, {at[1]}] of {length} characters"
+
+
+def _not_contained(checked: CheckedRow) -> Iterator[str]:
+    for box in checked.row.boxes:
+        if box.span and box.expression and not (box.expression[0] <= box.span[0] and box.span[1] <= box.expression[1]):
+            yield f"{box.place} {_rounded(box.span)} in ref_exps {_rounded(box.expression)}"
+
+
+def _copies_differ(checked: CheckedRow) -> Iterator[str]:
+    for box in checked.row.boxes:
+        if box.copy and box.copy[0] != box.copy[1] and not _both_nan(box.copy):
+            yield f"{box.place} {_rounded(box.copy[0])}, in ref_exps {_rounded(box.copy[1])}"
+
+
+def _both_nan(copy: tuple[tuple[float, ...], tuple[float, ...]]) -> bool:
+    return all(a == b or (a != a and b != b) for a, b in zip(*copy, strict=True))
+
+
+def _by_words(find: Callable[[str, tuple[int, int]], bool]) -> Find:
+    def found(checked: CheckedRow) -> Iterator[str]:
+        caption = checked.row.caption or ""
+        yield from (_quoted(caption, span) for span in checked.good_spans if find(caption, span))
+
+    return found
+
+
+def _other_text(checked: CheckedRow) -> Iterator[str]:
+    for box in _phrases_with_text(checked):
+        if not check_words.is_text_of(checked.row.caption or "", whole(box.span), box.text or ""):
+            yield f"{box.place} {box.text!r}, in the caption{_words(box, checked.row) or ' nowhere'}"
+
+
+def _phrases_with_text(checked: CheckedRow) -> list[WrittenBox]:
+    if checked.row.caption is None:
+        return []
+    return list({(box.span, box.text): box for box in checked.row.boxes if box.text is not None}.values())
+
+
+UNITS: dict[str, Callable[[CheckedRow], int]] = {
+    "pairs": lambda checked: 1,
+    "captions": lambda checked: int(checked.row.caption is not None),
+    "boxes": lambda checked: len(checked.row.boxes),
+    "sound boxes": lambda checked: len(checked.sound),
+    "scores": lambda checked: sum(box.score is not None for box in checked.row.boxes),
+    "phrases": lambda checked: len(checked.spans),
+    "texts of phrases": lambda checked: len(_phrases_with_text(checked)),
+    "pairs with two lists": lambda checked: int(checked.row.lines is not None),
+    "expressions": lambda checked: sum(box.expression is not None for box in checked.row.boxes),
+    "copies": lambda checked: sum(box.copy is not None for box in checked.row.boxes),
+}
+"""What checks count, and how many of it a row has."""
+
+CHECKS = (
+    Check("empty_caption", "captions", "empty captions", _empty_caption),
+    Check("no_boxes", "pairs", "pairs without a box", _no_boxes),
+    Check("no_size", "pairs", "boxes in pixels without the size of the image", _no_size),
+    Check(LEFT_MARKUP, "captions", "texts with markup that the dialect does not read", _left_markup),
+    Check("row_counts", "pairs with two lists", "noun_chunks and ref_exps of different lengths", _row_counts),
+    Check("malformed_box", "boxes", "boxes that are not the right number of numbers", _geometry("malformed_box")),
+    Check("not_finite", "boxes", "boxes with NaN or infinity", _geometry("not_finite")),
+    Check("other_unit", "boxes", "boxes in pixels for fractions, or the reverse", _geometry("other_unit")),
+    Check("swapped_corners", "boxes", "boxes with swapped corners", _geometry("swapped_corners")),
+    Check("no_area", "boxes", "boxes without area", _geometry("no_area")),
+    Check("outside", "boxes", "boxes that reach out of the image", _geometry("outside")),
+    Check("score_range", "scores", "scores that are not in 0 to 1", _score_range),
+    Check("copies_differ", "copies", "rows of ref_exps with another box or score", _copies_differ),
+    Check("whole_image", "sound boxes", f"boxes of at least {WHOLE_IMAGE:.0%} of the image", _whole_image),
+    Check("duplicate_box", "sound boxes", f"boxes that a phrase has twice (IoU > {SAME_BOX:g})", _duplicates),
+    Check("shared_box", "sound boxes", "boxes that another phrase has, too", _shared_boxes),
+    Check("group_box", "sound boxes", "boxes around several boxes of their phrase", _groups),
+    Check("malformed_span", "phrases", "offsets that are not whole numbers", _malformed_span),
+    Check("empty_span", "phrases", "spans without a word", _empty_span),
+    Check("outside_caption", "phrases", "spans that end outside of the caption", _outside_caption),
+    Check("cut_word", "phrases", "spans that cut a word", _by_words(check_words.cuts)),
+    Check("not_contained", "expressions", "expressions that do not contain their noun chunk", _not_contained),
+    Check("other_text", "texts of phrases", "phrases whose words are not those of the caption", _other_text),
+    Check(
+        "measure_word", "phrases", 'phrases that only measure, as "a couple" of dogs', _by_words(check_words.measures)
+    ),
+    Check("place_word", "phrases", "phrases that name a place or the picture", _by_words(check_words.is_place)),
+    Check(
+        "abstract_word",
+        "phrases",
+        "phrases that name nothing visible, or a pronoun",
+        _by_words(check_words.is_abstract),
+    ),
+)
+"""All checks, by what they look at: the pair, the geometry of a box, several boxes, the span, the words."""
+
+
+def _rounded(numbers: Iterable[float]) -> str:
+    return f"[{', '.join(f'{number:.4g}' for number in numbers)}]"
+
+
+def _words(box: WrittenBox, row: GroundedRow) -> str:
+    """The words of a box with a blank before them; "" if it has none."""
+    span, caption = whole(box.span), row.caption or ""
+    if span and 0 <= span[0] < span[1] <= len(caption):
+        return f" {_quoted(caption, span)}"
+    return f" {box.text!r}" if box.text and span is None else ""
+
+
+def _quoted(caption: str, span: tuple[int, int]) -> str:
+    return repr(caption[slice(*span)][:60])
