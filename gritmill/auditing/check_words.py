@@ -1,7 +1,7 @@
 """What the words of a span say about it, without a parser: the lists are those that phrases are dropped by."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from transforms.annotations.spans import Span, cuts_word, head_in, occurrences
 from transforms.phrases.drop_lists import drop_heads, drop_in_context
@@ -15,21 +15,21 @@ _OF = re.compile(r"\s+of\s", re.IGNORECASE)
 _BEFORE_MEASURE = frozenset(
     (
         *("a", "an", "the", "this", "that", "these", "those", "another", "one", "two", "three", "several", "many"),
-        *("some", "each", "every", "whole", "large", "big", "huge", "small", "little", "tiny", "long", "short", "wide"),
         *(
-            "good",
-            "great",
-            "vast",
-            "nice",
-            "thick",
-            "thin",
-            "single",
+            "some",
+            "each",
+            "every",
+            "few",
+            "couple",
             "different",
             "various",
+            "single",
+            "whole",
             "entire",
-            "couple",
-            "few",
+            "large",
+            "big",
         ),
+        *("big", "huge", "great", "vast", "good", "nice", "small", "little", "tiny", "long", "short", "wide", "thin"),
     )
 )
 """Words before a measure. Others make it a thing: a parking lot, a family, a puzzle piece."""
@@ -58,12 +58,13 @@ def is_abstract(caption: str, span: Span) -> bool:
 
 
 def is_text_of(caption: str, span: Span | None, text: str) -> bool:
-    """Whether a text is the words at a span; without a span, whether it is in the caption. Case and blanks are equal."""
+    """Whether a text is the words at a span, in any case; without a span, whether it is in the caption."""
     if span is None:
         return bool(occurrences(text, caption))
     return caption[max(span[0], 0) : max(span[1], 0)].casefold().split() == text.casefold().split()
 
 
+@lru_cache(maxsize=64)  # two checks ask for each span of a row
 def _drop(caption: str, span: Span) -> Drop | None:
     start, end = head_in(caption, span)
     before, after = _words(caption[: span[0]][-40:]), _words(caption[end:][:40])

@@ -1,8 +1,8 @@
 """The checks of one row: each says how many of its pairs, boxes, … have a fault, with a line for each.
 
-A check is one function. `CHECKS` is the table of all of them, in the order in which they are printed. What they count is
-exact: the boxes of a row are sorted into those with a fault of geometry, each with the first one that fits, and sound
-ones; only sound boxes are compared with each other.
+A check is one function. `CHECKS` is the table of all of them, in the order in which they are printed. A box has at most
+one fault of geometry, the first one that fits. Only boxes with an area, in the image or partly beside it, are compared
+with each other.
 """
 
 import math
@@ -26,6 +26,9 @@ SAME_BOX = 0.9
 
 WHOLE_IMAGE = 0.95
 """A box that covers at least this share of the image is one of the whole image."""
+
+_BLOCK = 512
+"""So many boxes are compared with all others at a time: rows of detection data have thousands."""
 
 _NO_OVERHANG = 2.0
 """No box reaches beyond its image by the image's side: if one seems to, its numbers are pixels."""
@@ -67,10 +70,14 @@ class CheckedRow:
         return sorted(span for span in found if span and 0 <= span[0] < span[1] <= length)
 
     @cached_property
-    def overlaps(self) -> np.ndarray:
-        """The IoU of each sound box with each other one."""
+    def same_boxes(self) -> list[tuple[int, int]]:
+        """The pairs of sound boxes that are the same box, as numbers, the earlier one second, in order."""
         corners = [corners for _, corners in self.sound]
-        return ious(corners, corners)
+        found = []
+        for first in range(0, len(corners), _BLOCK):
+            same = np.argwhere(ious(corners[first : first + _BLOCK], corners) > SAME_BOX)
+            found += [(first + at, earlier) for at, earlier in same.tolist() if earlier < first + at]
+        return found
 
     @cached_property
     def keys(self) -> list[PhraseKey]:
@@ -175,26 +182,22 @@ def _score_range(checked: CheckedRow) -> Iterator[str]:
 
 def _duplicates(checked: CheckedRow) -> Iterator[str]:
     keys = checked.keys
-    if len(set(keys)) == len(keys):
-        return
-    for number, (box, _) in enumerate(checked.sound):
-        same = [at for at in range(number) if keys[at] == keys[number] and checked.overlaps[at, number] > SAME_BOX]
-        if same:
-            yield f"{box.place} as {checked.sound[same[0]][0].place}{_words(box, checked.row)}"
+    pairs = checked.same_boxes if len(set(keys)) < len(keys) else ()
+    first = {later: earlier for later, earlier in reversed(pairs) if keys[later] == keys[earlier]}
+    for number, earlier in sorted(first.items()):
+        box, other = checked.sound[number][0], checked.sound[earlier][0]
+        yield f"{box.place} as {other.place}{_words(box, checked.row)}"
 
 
 def _shared_boxes(checked: CheckedRow) -> Iterator[str]:
     """Of several phrases with one box, those after the first one. Phrases that may name the same thing are none: with
     the same noun, or one inside the other."""
     keys = checked.keys
-    if len(set(keys)) < 2:
-        return
-    for number, (box, _) in enumerate(checked.sound):
-        for at in range(number):
-            if checked.overlaps[at, number] > SAME_BOX and _differ(keys[at], keys[number], checked.row):
-                other = checked.sound[at][0]
-                yield f"{box.place} as {other.place}:{_words(box, checked.row)} and{_words(other, checked.row)}"
-                break
+    pairs = checked.same_boxes if len(set(keys)) > 1 else ()
+    first = {later: earlier for later, earlier in reversed(pairs) if _differ(keys[later], keys[earlier], checked.row)}
+    for number, earlier in sorted(first.items()):
+        box, other = checked.sound[number][0], checked.sound[earlier][0]
+        yield f"{box.place} as {other.place}:{_words(box, checked.row)} and{_words(other, checked.row)}"
 
 
 def _differ(one: PhraseKey, other: PhraseKey, row: GroundedRow) -> bool:
@@ -235,7 +238,7 @@ def _empty_span(checked: CheckedRow) -> Iterator[str]:
     caption = checked.row.caption or ""
     for span, box in checked.spans.items():
         at = whole(span)
-        if at and (at[1] <= at[0] or (0 <= at[0] and at[1] <= len(caption) and not caption[slice(*at)].strip())):
+        if at and (at[1] <= at[0] or (at[0] >= 0 and at[1] <= len(caption) and not caption[slice(*at)].strip())):
             yield f"{box.place} [{at[0]}, {at[1]}]"
 
 
@@ -243,7 +246,7 @@ def _outside_caption(checked: CheckedRow) -> Iterator[str]:
     length = len(checked.row.caption or "")
     for span, box in checked.spans.items():
         at = whole(span)
-        if at and at[0] < at[1] and not (0 <= at[0] and at[1] <= length):
+        if at and at[0] < at[1] and not (at[0] >= 0 and at[1] <= length):
             yield f"{box.place} [{at[0]}, {at[1]}] of {length} characters"
 
 
@@ -287,11 +290,11 @@ UNITS: dict[str, Callable[[CheckedRow], int]] = {
     "pairs": lambda checked: 1,
     "captions": lambda checked: int(checked.row.caption is not None),
     "boxes": lambda checked: len(checked.row.boxes),
-    "sound boxes": lambda checked: len(checked.sound),
+    "sound_boxes": lambda checked: len(checked.sound),
     "scores": lambda checked: sum(box.score is not None for box in checked.row.boxes),
     "phrases": lambda checked: len(checked.spans),
-    "texts of phrases": lambda checked: len(_phrases_with_text(checked)),
-    "pairs with two lists": lambda checked: int(checked.row.lines is not None),
+    "phrase_texts": lambda checked: len(_phrases_with_text(checked)),
+    "paired_lists": lambda checked: int(checked.row.lines is not None),
     "expressions": lambda checked: sum(box.expression is not None for box in checked.row.boxes),
     "copies": lambda checked: sum(box.copy is not None for box in checked.row.boxes),
 }
@@ -302,7 +305,7 @@ CHECKS = (
     Check("no_boxes", "pairs", "pairs without a box", _no_boxes),
     Check("no_size", "pairs", "boxes in pixels without the size of the image", _no_size),
     Check(LEFT_MARKUP, "captions", "texts with markup that the dialect does not read", _left_markup),
-    Check("row_counts", "pairs with two lists", "noun_chunks and ref_exps of different lengths", _row_counts),
+    Check("row_counts", "paired_lists", "noun_chunks and ref_exps of different lengths", _row_counts),
     Check("malformed_box", "boxes", "boxes that are not the right number of numbers", _geometry("malformed_box")),
     Check("not_finite", "boxes", "boxes with NaN or infinity", _geometry("not_finite")),
     Check("other_unit", "boxes", "boxes in pixels for fractions, or the reverse", _geometry("other_unit")),
@@ -311,16 +314,16 @@ CHECKS = (
     Check("outside", "boxes", "boxes that reach out of the image", _geometry("outside")),
     Check("score_range", "scores", "scores that are not in 0 to 1", _score_range),
     Check("copies_differ", "copies", "rows of ref_exps with another box or score", _copies_differ),
-    Check("whole_image", "sound boxes", f"boxes of at least {WHOLE_IMAGE:.0%} of the image", _whole_image),
-    Check("duplicate_box", "sound boxes", f"boxes that a phrase has twice (IoU > {SAME_BOX:g})", _duplicates),
-    Check("shared_box", "sound boxes", "boxes that another phrase has, too", _shared_boxes),
-    Check("group_box", "sound boxes", "boxes around several boxes of their phrase", _groups),
+    Check("whole_image", "sound_boxes", f"boxes of at least {WHOLE_IMAGE:.0%} of the image", _whole_image),
+    Check("duplicate_box", "sound_boxes", f"boxes that a phrase has twice (IoU > {SAME_BOX:g})", _duplicates),
+    Check("shared_box", "sound_boxes", "boxes that another phrase has, too", _shared_boxes),
+    Check("group_box", "sound_boxes", "boxes around several boxes of their phrase", _groups),
     Check("malformed_span", "phrases", "offsets that are not whole numbers", _malformed_span),
     Check("empty_span", "phrases", "spans without a word", _empty_span),
     Check("outside_caption", "phrases", "spans that end outside of the caption", _outside_caption),
     Check("cut_word", "phrases", "spans that cut a word", _by_words(check_words.cuts)),
     Check("not_contained", "expressions", "expressions that do not contain their noun chunk", _not_contained),
-    Check("other_text", "texts of phrases", "phrases whose words are not those of the caption", _other_text),
+    Check("other_text", "phrase_texts", "phrases whose words are not those of the caption", _other_text),
     Check(
         "measure_word", "phrases", 'phrases that only measure, as "a couple" of dogs', _by_words(check_words.measures)
     ),

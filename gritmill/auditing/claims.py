@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from gritmill.auditing.checks import CheckedRow, PhraseKey, key_of
+from pipeline.sources.base import valid_text
 from pipeline.stages.phrases import Phrases
 from transforms.annotations.spans import Span, head_in, occurrences
 from transforms.claims.check_claims import check_claims
@@ -26,7 +27,7 @@ LONGEST = 10_000
 OF_CHECK = {
     **{f"{kind}_{verdict}": f"{kind}s" for kind in ClaimKind for verdict in Verdict},
     "fewer_boxes": "counts",
-    "no_noun_phrase": "phrases with boxes",
+    "no_noun_phrase": "phrases_with_boxes",
 }
 """What is counted, and among what."""
 
@@ -52,10 +53,10 @@ class ClaimReader:
 
     def _check(self, checked: CheckedRow, pair: Pair) -> tuple[dict[str, int], dict[str, list[str]]]:
         boxes, unknown, asked = _boxes_by_phrase(checked, pair)
-        width, height = checked.row.aspect
+        width, height = checked.row.size
         verdicts = check_claims(pair.claims, boxes, width, height, pair.caption)
         found: dict[str, list[str]] = {"no_noun_phrase": unknown}
-        of = Counter({"phrases with boxes": asked})
+        of = Counter({"phrases_with_boxes": asked})
         for claim, one in zip(pair.claims, verdicts, strict=True):
             of[f"{claim.kind}s"] += 1
             self.by_predicate[claim.kind, claim.predicate, one.verdict] += 1
@@ -71,7 +72,9 @@ class ClaimReader:
 
 
 def _parsable(caption: str | None) -> str:
-    return caption if caption and caption.strip() and len(caption) <= LONGEST else ""
+    """The caption if it can be parsed, else "". Of the same length: each byte that is no UTF-8 becomes U+FFFD."""
+    parsable = caption and caption.strip() and len(caption) <= LONGEST
+    return valid_text(caption) if caption and parsable else ""
 
 
 def _boxes_by_phrase(checked: CheckedRow, pair: Pair) -> tuple[dict[Span, PhraseBoxes], list[str], int]:

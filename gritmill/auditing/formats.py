@@ -79,7 +79,7 @@ def read_grit(row: Row, place: str) -> GroundedRow:
         picture_in(row, place),
         caption_in(row),
         tuple(boxes),
-        aspect=size_in(row),
+        size=size_in(row),
         lines=(len(rows), len(others[0])) if others else None,
     )
 
@@ -143,7 +143,7 @@ def read_hf(row: Row, place: str) -> GroundedRow:
                 None if wide is None else (wide[0], wide[1]),
             )
         )
-    return GroundedRow(place, picture_in(row, place), caption_in(row), tuple(boxes), aspect=size_in(row))
+    return GroundedRow(place, picture_in(row, place), caption_in(row), tuple(boxes), size=size_in(row))
 
 
 READERS: dict[AuditFormat, Callable[[Row, str], GroundedRow]] = {
@@ -175,7 +175,7 @@ def _in_pixels(row: Row, place: str, caption: str | None, boxes: list[WrittenBox
         caption,
         tuple(boxes),
         sides=(width, height) if known else None,
-        aspect=(width, height),
+        size=(width, height),
         tolerance=(_PIXEL / width, _PIXEL / height) if known else (0.0, 0.0),
     )
 

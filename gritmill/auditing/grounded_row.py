@@ -1,10 +1,12 @@
 """One row of a data set of captions with boxes, as written: nothing is corrected, clamped or left out."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from transforms.annotations.cells import is_number
 from transforms.text.grounded_caption import Corners
+
+_NUMBERS = frozenset((int, float))
 
 WrittenSpan = tuple[float, float]
 """Offsets into the caption as the file has them: they may be fractions, and outside of it."""
@@ -39,7 +41,7 @@ class GroundedRow:
     caption: None if the format has none, as for detection.
     sides: width and height that are 1 in the unit of the corners: (1, 1) for fractions, the size of the image for
       pixels. None for pixels of an image whose size the file does not have, so that no box of it can be checked.
-    aspect: width and height of the image in pixels; 0 if unknown.
+    size: width and height of the image in pixels; 0 if unknown.
     ends: whether only the ends of phrases are known: each span is empty, and at the end of its phrase.
     lines: the numbers of rows in the lists that belong together, which should be equal; see GRIT.
     tolerance: the fractions of width and height by which a corner may be outside, because of rounding.
@@ -51,7 +53,7 @@ class GroundedRow:
     caption: str | None
     boxes: tuple[WrittenBox, ...]
     sides: tuple[float, float] | None = (1.0, 1.0)
-    aspect: tuple[int, int] = (0, 0)
+    size: tuple[int, int] = (0, 0)
     ends: bool = False
     lines: tuple[int, int] | None = None
     tolerance: tuple[float, float] = (1e-6, 1e-6)
@@ -67,15 +69,14 @@ class GroundedRow:
 
 def numbers_in(value: Any, length: int) -> tuple[float, ...] | None:
     """A list of this many numbers as floats, NaN and infinities among them; None if it is something else."""
-    if not isinstance(value, list | tuple) or len(value) != length:
+    if not isinstance(value, list | tuple) or len(value) != length or not _NUMBERS.issuperset(map(type, value)):
         return None
-    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in value):
-        return None
-    return tuple(float(one) if isinstance(one, float) or abs(one) < 1e300 else float("inf") for one in value)
+    try:
+        return tuple(map(float, value))
+    except OverflowError:  # an integer of hundreds of digits
+        return (math.inf,) * length
 
 
 def whole(span: WrittenSpan | None) -> tuple[int, int] | None:
-    """A span as integers; None if it has none."""
-    if span is None or not all(is_number(one) and float(one).is_integer() for one in span):
-        return None
-    return int(span[0]), int(span[1])
+    """A span as integers; None if there is none, or if it has fractions, NaN or infinities."""
+    return (int(span[0]), int(span[1])) if span and span[0].is_integer() and span[1].is_integer() else None

@@ -22,7 +22,7 @@ LEFT_MARKUP = "left_markup"
 """The name of the check for what reads like a box, but not to the dialect."""
 
 _NUMBERS = re.compile(r"[\[({<]\s*-?\d+(?:\.\d+)?(?:\s*[,;><]+\s*-?\d+(?:\.\d+)?){3}")
-_PROBE = GroundedCaption("a", (Span(0, 1, ((0.25, 0.5, 0.75, 1.0),)),))
+_PROBE = GroundedCaption("a dog", (Span(0, 5, ((0.25, 0.5, 0.75, 1.0),)),))
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class DialectReader:
         boxes = []
         for number, span in enumerate(decoded.spans):
             words = None if has_caption else decoded.caption[span.start : span.end] or None
-            place_in_text = (span.start, span.end) if has_caption else None
+            place_in_text = (float(span.start), float(span.end)) if has_caption else None
             boxes += [WrittenBox(f"phrase {number + 1}", box, span=place_in_text, text=words) for box in span.boxes]
         left = self._left_markup(decoded.caption) if has_caption else ""
         return GroundedRow(
@@ -103,7 +103,7 @@ class DialectReader:
             caption,
             tuple(boxes),
             sides=(1.0, 1.0) if known else None,
-            aspect=size,
+            size=size,
             ends=carries is Carries.ENDS,
             tolerance=self._dialect.error(wide, high),
             problems={LEFT_MARKUP: left} if left else {},

@@ -6,7 +6,6 @@ Numbers of rows are from 1: the line of a text file, the row of a table, the rec
 import ast
 import codecs
 import json
-import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from typing import Any
@@ -17,6 +16,7 @@ from pipeline.faults import SourceFault, first_line
 from pipeline.source_kinds import unpacked_name
 from pipeline.sources import json_text
 from pipeline.sources.jsonl import parse_line
+from pipeline.sources.tar_members import Gap, NotATar, open_tar
 from pipeline.sources.text_file import open_text, read_text
 from transforms.culprits import message_of
 from transforms.wording import type_of
@@ -26,6 +26,7 @@ Picked = Callable[[int], bool]
 
 _BATCH = 1024
 _HEAD = 1 << 20
+_LONGEST_JSON = 64 << 20
 _USED = (
     *("noun_chunks", "ref_exps", "grounding", "detection", "groundings", "annotations"),
     *("width", "height", *CAPTIONS, *PICTURES),
@@ -71,7 +72,7 @@ def rows_of(uri: str, kind: str, picked: Picked, column: str = "") -> Iterator[t
         for position, (number, read) in enumerate(_READERS[kind](uri)):
             if picked(position):
                 yield number, read()
-    except (tarfile.TarError, EOFError, UnicodeError) as error:
+    except (EOFError, UnicodeError) as error:
         raise SourceFault(f"{kind}: {first_line(error)}") from error
 
 
@@ -81,7 +82,7 @@ def count_rows(uri: str, kind: str) -> int:
         with closing(_open_parquet(uri)) as file:
             return int(file.metadata.num_rows)
     number = 0
-    with suppress(SourceFault, tarfile.TarError, EOFError, UnicodeError):
+    with suppress(SourceFault, EOFError, UnicodeError):
         for _ in _READERS[kind](uri):
             number += 1
     return number
@@ -161,18 +162,26 @@ def _coco_images(value: dict[str, Any]) -> list[Any]:
 
 
 def _members(uri: str) -> _Lazy:
-    """The JSON members of a tar, such as those of img2dataset and of gritmill's shards."""
-    with files.open_read(uri) as raw:
-        stream: Any = files.unpacked(raw)
-        with tarfile.open(fileobj=stream, mode="r|") as tar:
-            found = (one for one in tar if one.isfile() and one.name.lower().endswith(".json"))
-            for number, member in enumerate(found, 1):
-                yield number, lambda member=member: _member(tar, member)  # type: ignore[misc]
+    """The JSON members of a tar, such as those of img2dataset and of gritmill's shards. Raises SourceFault after the
+    last one if a place before it cannot be read."""
+    damage = ""
+    number = 0
+    try:
+        with open_tar(uri, loading=True) as tar:
+            for member in tar.members(0, lambda name: _LONGEST_JSON if _is_json(name) else 0):
+                if isinstance(member, Gap) or member.fault:
+                    damage = damage or (member.text if isinstance(member, Gap) else f"{member.name}: {member.fault}")
+                elif _is_json(member.name):
+                    number += 1
+                    yield number, lambda data=member.data: _checked(parse_line(data))  # type: ignore[misc]
+    except NotATar:
+        damage = "not a tar"
+    if damage:
+        raise SourceFault(damage)
 
 
-def _member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Any:
-    file = tar.extractfile(member)
-    return _checked(parse_line(file.read() if file else b""))
+def _is_json(name: str) -> bool:
+    return name.lower().endswith(".json")
 
 
 _READERS: dict[str, Callable[[str], _Lazy]] = {

@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gritmill.auditing import claims
 from gritmill.auditing.checks import CHECKS, UNITS, CheckedRow
 from gritmill.auditing.rates import Sums, Tally
 from gritmill.auditing.read_file import BrokenRow, Picked, count_rows
@@ -14,6 +13,9 @@ from gritmill.auditing.read_rows import Planned, RowReader, UnknownFormat
 from pipeline.faults import SourceFault, first_line
 from transforms.claims.verdicts import RULES_VERSION, Verdict
 from transforms.records import ClaimKind
+
+if TYPE_CHECKING:
+    from gritmill.auditing.claims import ClaimReader
 
 _BATCH = 256  # captions that are parsed at a time
 _BROKEN = "broken_row"
@@ -51,8 +53,12 @@ def run(uris: Sequence[str], reader: RowReader, limit: int | None, examples: int
             left_out.append(f"{uri}: {error}")
         except (SourceFault, OSError) as error:
             files.append(AuditedFile(uri, fault=first_line(error)))
-    claim_reader = claims.ClaimReader() if with_claims else None
-    tally = Tally(_OF_CHECK | (claims.OF_CHECK if with_claims else {}), examples)
+    claim_reader, of_check = None, _OF_CHECK
+    if with_claims:
+        from gritmill.auditing.claims import OF_CHECK, ClaimReader  # imports spaCy
+
+        claim_reader, of_check = ClaimReader(), _OF_CHECK | OF_CHECK
+    tally = Tally(of_check, examples)
     found = _rows(planned, limit)
     while rows := list(islice(found, _BATCH)):
         _add(tally, rows, claim_reader)
@@ -100,7 +106,7 @@ def _spread(limit: int, total: int, offset: int) -> Picked:
     return lambda at: (offset + at + 1) * limit // total > (offset + at) * limit // total or limit >= total
 
 
-def _add(tally: Tally, rows: Sequence[_Row], claim_reader: claims.ClaimReader | None) -> None:
+def _add(tally: Tally, rows: Sequence[_Row], claim_reader: "ClaimReader | None") -> None:
     good = [row for _, row, _ in rows if isinstance(row, CheckedRow)]
     of_claims = iter(claim_reader.check(good) if claim_reader else ())
     for place, row, is_first in rows:
@@ -118,7 +124,7 @@ def _checks(tally: Tally, with_claims: bool) -> dict[str, Any]:
     return {name: _figures(tally, name, title) for name, title in titles.items()}
 
 
-def _claims(tally: Tally, reader: claims.ClaimReader) -> dict[str, Any]:
+def _claims(tally: Tally, reader: "ClaimReader") -> dict[str, Any]:
     """By kind: the number of claims, the figures of each verdict, and the numbers of verdicts by predicate."""
     result: dict[str, Any] = {"rules": RULES_VERSION}
     for kind in ClaimKind:

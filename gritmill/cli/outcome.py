@@ -64,6 +64,5 @@ def check_readable(result: dict[str, Any]) -> None:
         more = f" (and {len(bad) - 1:,} more files)" if len(bad) > 1 else ""
         raise DataFault(f"{bad[0]['uri']}: {bad[0]['fault']}{more}")
     if not result["counts"]["pairs"]:
-        broken = sum(file["broken"] for file in result["files"])
-        examples = result["checks"]["broken_row"]["examples"] or result["left_out"] or ["no rows"]
-        raise DataFault(f"nothing was read: {counted(broken, 'broken row')}; {examples[0]}")
+        reasons = (*result["checks"]["broken_row"]["examples"], *result["left_out"], "there are no rows")
+        raise DataFault(f"nothing was read: {reasons[0]}")

@@ -23,9 +23,9 @@ def show(result: dict[str, Any]) -> None:
         return
     checks = {name: check for name, check in result["checks"].items() if check["found"]}
     if checks:
-        table = _table("", "found", "of", "", "per 1,000", "95 % interval")
+        table = _table("", "found", "of", "per 1,000", "95 % interval")
         for check in checks.values():
-            table.add_row(check["title"], f"{check['found']:,}", f"{check['of']:,}", check["unit"], *_rates(check))
+            table.add_row(check["title"], f"{check['found']:,}", f"{check['of']:,}", *_rates(check))
         console.print(table)
     if result["claims"]:
         table = _table("claims", "number", "supported", "undecided", "contradicted", "per 1,000", "95 % interval")
@@ -39,7 +39,7 @@ def show(result: dict[str, Any]) -> None:
 
 
 def _table(first: str, *others: str) -> Table:
-    columns = (Column(name, justify="right" if name else "left") for name in others)
+    columns = (Column(name, justify="right", no_wrap=True) for name in others)
     return Table(first, *columns, box=None, pad_edge=False, header_style="bold")
 
 
