@@ -3,7 +3,7 @@
 options        the options; imports fast
 audit          the Python function
 grounded_row   a caption with its boxes, as written
-formats        GRIT, ODVG, COCO and MDETR, hf: a row -> a `GroundedRow`
+formats        GRIT, ODVG, COCO and MDETR, hf, truth: a row -> a `GroundedRow`
 read_dialect   texts in a dialect -> `GroundedRow`
 read_file      a file -> rows, as dictionaries or texts
 read_rows      recognises the format of a file, and reads its rows in it

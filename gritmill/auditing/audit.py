@@ -28,7 +28,7 @@ def audit(
     """Counts faults in captions with boxes, of any origin, without their images: see docs/audit.md.
 
     Args:
-      format: grit, odvg, coco or hf. Default: what the first rows look like.
+      format: grit, odvg, coco, hf or truth. Default: what the first rows look like.
       dialect: the files have texts in this dialect. column: of the texts.
       limit: read only so many rows, spread evenly over the files. examples: of each fault.
       no_claims: do not parse captions.

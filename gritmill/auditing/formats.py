@@ -26,6 +26,7 @@ class AuditFormat(StrEnum):
     ODVG = "odvg"
     COCO = "coco"
     HF = "hf"
+    TRUTH = "truth"
     DIALECT = "dialect"
 
 
@@ -45,6 +46,8 @@ def recognised(row: Row) -> AuditFormat | None:
         return AuditFormat.ODVG
     if isinstance(row.get("groundings"), list):
         return AuditFormat.HF
+    if isinstance(row.get("truth"), list):
+        return AuditFormat.TRUTH
     annotations = row.get("annotations")
     if not isinstance(annotations, list) or "file_name" not in row:
         return None
@@ -69,8 +72,8 @@ def read_grit(row: Row, place: str) -> GroundedRow:
                 f"{name}[{number}]",
                 None if seven is None else _corners(seven[2:6]),
                 math.nan if seven is None else seven[6],
-                None if seven is None else (seven[0], seven[1]),
-                expression=None if beside is None else (beside[0], beside[1]),
+                _pair(seven),
+                expression=_pair(beside),
                 copy=None if beside is None or seven is None else (seven[2:], beside[2:]),
             )
         )
@@ -89,15 +92,13 @@ def read_odvg(row: Row, place: str) -> GroundedRow:
     grounding, detection = row.get("grounding"), row.get("detection")
     if isinstance(grounding, Mapping):
         caption: str | None = caption_in(grounding)
-        name, items = "regions", items_of(grounding.get("regions"))
+        name, items = "regions", _objects(grounding, "regions")
     elif isinstance(detection, Mapping):
-        caption, name, items = None, "instances", items_of(detection.get("instances"))
+        caption, name, items = None, "instances", _objects(detection, "instances")
     else:
         raise BadCell("neither grounding nor detection")
     boxes = []
     for number, item in enumerate(items):
-        if not isinstance(item, Mapping):
-            raise BadCell(f"{name}[{number}]: {type_of(item)}, not an object")
         text = item.get("phrase") if caption is not None else item.get("category", item.get("label"))
         written = item.get("bbox")
         span = _first_span(item.get("tokens_positive"))
@@ -114,7 +115,7 @@ def read_coco(row: Row, place: str) -> GroundedRow:
     `categories`."""
     caption = caption_in(row) if any(row.get(name) is not None for name in CAPTIONS) else None
     boxes = []
-    for number, item in enumerate(items_of(row.get("annotations"))):
+    for number, item in enumerate(_objects(row, "annotations")):
         four = numbers_in(item.get("bbox"), 4)
         corners = None if four is None else (four[0], four[1], four[0] + four[2], four[1] + four[3])
         score = as_number(item.get("score"))
@@ -129,7 +130,7 @@ def read_coco(row: Row, place: str) -> GroundedRow:
 def read_hf(row: Row, place: str) -> GroundedRow:
     """A row of gritmill's export `hf`: `groundings` with `start`, `end`, `box` as fractions, `score`."""
     boxes = []
-    for number, item in enumerate(items_of(row.get("groundings"))):
+    for number, item in enumerate(_objects(row, "groundings")):
         span = numbers_in([item.get("start"), item.get("end")], 2)
         wide = numbers_in([item.get("expression_start"), item.get("expression_end")], 2)
         score = as_number(item.get("score"))
@@ -138,11 +139,27 @@ def read_hf(row: Row, place: str) -> GroundedRow:
                 f"groundings[{number}]",
                 _corners(numbers_in(item.get("box"), 4)),
                 math.nan if score is None else score,
-                None if span is None else (span[0], span[1]),
+                _pair(span),
                 _text(item.get("phrase")),
-                None if wide is None else (wide[0], wide[1]),
+                _pair(wide),
             )
         )
+    return GroundedRow(place, picture_in(row, place), caption_in(row), tuple(boxes), size=size_in(row))
+
+
+def read_truth(row: Row, place: str) -> GroundedRow:
+    """A row of a custom set of `gritmill eval`: `truth` with `start`, `end`, `text`, and `boxes` as fractions or as
+    `pixels`. Without offsets, `text` is looked for in the caption."""
+    boxes = []
+    in_pixels = False
+    for number, item in enumerate(_objects(row, "truth")):
+        span = numbers_in([item.get("start"), item.get("end")], 2)
+        in_pixels |= item.get("pixels") is not None
+        for box in item.get("pixels") or item.get("boxes") or ():
+            corners = _corners(numbers_in(box, 4))
+            boxes.append(WrittenBox(f"truth[{number}]", corners, None, _pair(span), _text(item.get("text"))))
+    if in_pixels:
+        return _in_pixels(row, place, caption_in(row), boxes)
     return GroundedRow(place, picture_in(row, place), caption_in(row), tuple(boxes), size=size_in(row))
 
 
@@ -151,6 +168,7 @@ READERS: dict[AuditFormat, Callable[[Row, str], GroundedRow]] = {
     AuditFormat.ODVG: read_odvg,
     AuditFormat.COCO: read_coco,
     AuditFormat.HF: read_hf,
+    AuditFormat.TRUTH: read_truth,
 }
 
 
@@ -184,6 +202,19 @@ def _corners(numbers: tuple[float, ...] | None) -> Corners | None:
     return None if numbers is None else (numbers[0], numbers[1], numbers[2], numbers[3])
 
 
+def _objects(row: Row, name: str) -> list[Mapping[str, Any]]:
+    """The list of objects under a name. Raises BadCell if it is something else."""
+    items = items_of(row.get(name))
+    wrong = next((number for number, item in enumerate(items) if not isinstance(item, Mapping)), None)
+    if wrong is not None:
+        raise BadCell(f"{name}[{wrong}]: {type_of(items[wrong])}, not an object")
+    return items
+
+
+def _pair(numbers: tuple[float, ...] | None) -> WrittenSpan | None:
+    return None if numbers is None else (numbers[0], numbers[1])
+
+
 def _each(value: Any) -> list[Any]:
     """The lists in a list of lists; any other value as one item."""
     return value if isinstance(value, list) and value and all(isinstance(one, list) for one in value) else [value]
@@ -192,8 +223,7 @@ def _each(value: Any) -> list[Any]:
 def _first_span(value: Any) -> WrittenSpan | None:
     """The first of the spans in `tokens_positive`: [[start, end], …], or one span alone."""
     first = value[0] if isinstance(value, list) and value and isinstance(value[0], list) else value
-    pair = numbers_in(first, 2)
-    return None if pair is None else (pair[0], pair[1])
+    return _pair(numbers_in(first, 2))
 
 
 def _text(value: Any) -> str | None:

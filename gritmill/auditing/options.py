@@ -8,7 +8,8 @@ Audited = Annotated[
     PathsOrUris, Option("", "Grounded data: paths, globs, folders or URIs.", "FILE", cli_type=list[str])
 ]
 FormatOption = Annotated[
-    str | None, Option("--format", "Format: grit, odvg, coco, hf. Default: what the first rows look like.", "NAME")
+    str | None,
+    Option("--format", "Format: grit, odvg, coco, hf, truth. Default: that of the first rows.", "NAME"),
 ]
 DialectOption = Annotated[str | None, Option("--dialect", "The files have texts in this dialect.", "NAME")]
 ColumnOption = Annotated[

@@ -131,6 +131,18 @@ def test_mdetr_and_coco_are_read_by_image(tmp_path):
     assert (result["files"][0]["taken"], result["counts"]["phrases"]) == ("coco", 3)
 
 
+@pytest.mark.parametrize("unit", ["boxes", "pixels"])
+def test_custom_sets_of_an_evaluation_are_read(tmp_path, unit):
+    side = 1 if unit == "boxes" else 100
+    corners = [[0.1 * side, 0.1 * side, 0.4 * side, 0.4 * side], [0.5 * side, 0.1 * side, 1.4 * side, 0.4 * side]]
+    truth = [{"start": 0, "end": 8, "text": "two dogs", unit: corners}, {"text": "a cat", unit: corners[:1]}]
+    row = {"image": "a.jpg", "caption": "two dogs and a cat", "width": 100, "height": 100, "truth": truth}
+    planted.write_lines([row], tmp_path / "a.jsonl")
+    result = gritmill.audit(tmp_path / "a.jsonl")
+    assert found(result) == {"outside": 1, "shared_box": 1}
+    assert result["claims"]["count"]["predicates"]["exactly"] == {"supported": 1}
+
+
 CAPTION = "a dog and a cat near a tree"
 DRAWN = ((0.1, 0.1, 0.3, 0.4), (0.5, 0.5, 0.8, 0.9))
 

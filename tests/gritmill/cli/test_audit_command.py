@@ -15,9 +15,9 @@ def test_the_screen_says_what_was_read_and_what_is_wrong(call, tmp_path):
     text = " ".join(out.split())
     assert (status, lines) == (0, [])
     assert "a.jsonl: grit, 20 rows" in text
-    assert f"left out: {tmp_path}/b.jsonl: its columns are \\x1b[31mname: none of grit, odvg, coco, hf" in text
+    assert f"left out: {tmp_path}/b.jsonl: its columns are \\x1b[31mname: none of grit, odvg, coco, hf, truth" in text
     assert "20 pictures, 20 pairs, 60 phrases, 60 boxes" in text
-    assert "boxes that reach out of the image 1 60 16.7 2.96 to 88.6" in text
+    assert "boxes that reach out of the image 1 60 16.7 2.91 to 89.5" in text
     assert "a.jsonl:4: noun_chunks[0] [0.1, 0.2, 1.25, 0.6]" in text
     assert "a.jsonl:5: 'a ho'" in text
     assert "counts 60 60 0 0 0" in text
