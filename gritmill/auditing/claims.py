@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from gritmill.auditing.checks import CheckedRow, PhraseKey, key_of
+from gritmill.auditing.checked_row import CheckedRow, PhraseKey, key_of
 from pipeline.sources.base import valid_text
 from pipeline.stages.phrases import Phrases
 from transforms.annotations.spans import Span, head_in, occurrences

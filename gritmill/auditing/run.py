@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from gritmill.auditing.checks import CHECKS, UNITS, CheckedRow
+from gritmill.auditing.checked_row import CheckedRow
+from gritmill.auditing.checks import CHECKS, UNITS
 from gritmill.auditing.rates import Sums, Tally
 from gritmill.auditing.read_file import BrokenRow, Picked, count_rows
 from gritmill.auditing.read_rows import Planned, RowReader, UnknownFormat

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gritmill.auditing import check_words
-from gritmill.auditing.checks import CHECKS, UNITS, CheckedRow
+from gritmill.auditing.checked_row import CheckedRow
+from gritmill.auditing.checks import CHECKS, UNITS
 from gritmill.auditing.formats import read_grit, read_odvg
 from gritmill.auditing.grounded_row import numbers_in, whole
 from transforms.annotations.columns import BadCell
@@ -103,7 +104,7 @@ def test_the_same_box_on_two_phrases_is_a_fault_only_if_they_name_two_things():
 
 
 def test_thousands_of_boxes_are_compared(monkeypatch):
-    monkeypatch.setattr("gritmill.auditing.checks._BLOCK", 7)
+    monkeypatch.setattr("gritmill.auditing.checked_row._BLOCK", 7)
     chunks = [[0, 5, 0.02 * (n % 40), 0.1, 0.02 * (n % 40) + 0.01, 0.2, 0.5] for n in range(100)]
     numbers, _ = found(read_grit({"caption": "a dog", "noun_chunks": chunks}, "a:1"))
     assert numbers["duplicate_box"] == 60
