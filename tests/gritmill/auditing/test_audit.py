@@ -7,6 +7,8 @@ import random
 import tarfile
 from collections import Counter
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import gritmill
@@ -217,6 +219,18 @@ def test_lines_of_a_text_file_and_replies_of_a_conversation(tmp_path):
     planted.write_lines([{"conversations": turns}], tmp_path / "b.jsonl")
     result = gritmill.audit(tmp_path / "b.jsonl", dialect="markdown", no_claims=True)
     assert [result["counts"][name] for name in ("rows", "pairs", "boxes", "pictures")] == [1, 2, 4, 1]
+
+
+@pytest.mark.parametrize("column", ["grounded", "answer"])
+def test_texts_in_a_column_of_a_table(tmp_path, column):
+    text = dialects.find("markdown").encode(grounded(DRAWN))
+    image = {"bytes": b"no image", "path": "a.jpg"}
+    rows = [{"image": image, "caption": CAPTION, column: text, "url": str(number)} for number in range(5)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    named = None if column == "grounded" else column
+    result = gritmill.audit(tmp_path / "a.parquet", dialect="markdown", column=named, no_claims=True)
+    assert result["files"][0]["taken"] == f"texts in the dialect markdown, column {column}"
+    assert (result["counts"]["boxes"], result["counts"]["pictures"], found(result)) == (10, 5, {})
 
 
 def test_a_dialect_that_counts_pixels_needs_the_size(tmp_path):
