@@ -13,6 +13,7 @@ worker                   the entry point of `gritmill-worker`
 streams, interrupts      the standard streams and SIGTERM on the command line
 demo                     `gritmill demo`
 exports/, validation/    a finished run in other tools' formats; the check of a finished run
+auditing/                faults of grounded data of any origin
 evaluation/, pages/      measures against true boxes; HTML pages
 plain_pickle             published pickles, read without running code
 """
@@ -55,6 +56,7 @@ for _name in ("transforms", "pipeline"):
 
 if TYPE_CHECKING:
     from gritmill.api import decode, encode, ground, pack, run
+    from gritmill.auditing.audit import audit
     from gritmill.evaluation.calibrate import calibrate
     from gritmill.evaluation.evaluate import evaluate
     from gritmill.exports.export import export
@@ -80,6 +82,7 @@ __version__ = "0.2.0.dev0"
 
 _NAMES = {
     "gritmill.api": ("decode", "encode", "ground", "pack", "run"),
+    "gritmill.auditing.audit": ("audit",),
     "gritmill.evaluation.calibrate": ("calibrate",),
     "gritmill.evaluation.evaluate": ("evaluate",),
     "gritmill.exports.export": ("export",),

@@ -12,6 +12,7 @@ import typer
 
 from gritmill import api
 from gritmill import demo as scenes
+from gritmill.auditing.audit import audit as audit_data
 from gritmill.cli import json_output, outcome
 from gritmill.cli.completion import completer
 from gritmill.cli.derive import Call, Command, Group, derive
@@ -148,6 +149,17 @@ def look(call: Call) -> None:
     show(result)
     if not any(source["examples"] for source in result["sources"]):
         raise typer.Exit(DataFault.status)
+
+
+@derive(app, audit_data)
+def audit(call: Call) -> None:
+    """Count faults in captions with boxes of any origin: GRIT, ODVG, COCO, texts in a dialect. Needs no images."""
+    from gritmill.cli.show_audit import show
+
+    result = call()
+    json_output.add(**result)
+    show(result)
+    outcome.check_readable(result)
 
 
 @app.command(cls=Command)

@@ -76,10 +76,17 @@ def _dialects() -> Iterable[str]:
     return sorted(dialects.names())
 
 
+def _audit_formats() -> Iterable[str]:
+    from gritmill.auditing.formats import READERS
+
+    return list(READERS)
+
+
 _VALUES: dict[str, Callable[[], Iterable[str]]] = {
     "config": _configurations,
     "changes": _settings,
     "retry_failed": _reasons,
     "to": _formats,
     "dialect": _dialects,
+    "format": _audit_formats,
 }

@@ -65,3 +65,14 @@ def check_threshold(result: dict[str, Any]) -> None:
     best = result["highest_precision"]
     highest = f"the highest is {best['precision']:.3f}, at {best['threshold']:g}" if best else "there are no boxes"
     raise DataFault(f"no threshold gives a precision of {result['wished_precision']:g}: {highest}")
+
+
+def check_readable(result: dict[str, Any]) -> None:
+    """Raises DataFault if a file, or a part of one, could not be read, or if nothing was."""
+    bad = [file for file in result["files"] if file["fault"]]
+    if bad:
+        more = f" (and {len(bad) - 1:,} more files)" if len(bad) > 1 else ""
+        raise DataFault(f"{bad[0]['uri']}: {bad[0]['fault']}{more}")
+    if not result["counts"]["pairs"]:
+        reasons = (*result["checks"]["broken_row"]["examples"], *result["left_out"], "there are no rows")
+        raise DataFault(f"nothing was read: {reasons[0]}")

@@ -20,12 +20,13 @@ class JsonlSource(RecordSource):
             for line in source.file:
                 text = line.removeprefix(codecs.BOM_UTF8) if offset == 0 else line
                 if text.strip():
-                    yield offset, number, _parse_line(text)
+                    yield offset, number, parse_line(text)
                     number += 1
                 offset += len(line)
 
 
-def _parse_line(line: bytes) -> Row:
+def parse_line(line: bytes) -> Row:
+    """The object that a line is, or a text that says why it is none."""
     try:
         row = from_json(line)
     except ValueError as error:  # also raised for some JSON: nested deep, or with an integer of thousands of digits

@@ -68,6 +68,26 @@ def test_the_claims_of_written_pairs_are_counted(finished):
     assert json.loads((finished / "report.json").read_text())["claim_rules"] == manifest["claim_rules"] == RULES_VERSION
 
 
+def test_an_audit_of_the_shards_finds_the_claims_of_the_records(finished):
+    """With the same verdicts, but for counts that the detector's floor decides: the shards do not have it."""
+    result = gritmill.audit(finished)
+    found = Counter()
+    for kind in ("count", "relation", "rank"):
+        for predicate, verdicts in result["claims"][kind]["predicates"].items():
+            found.update({(kind, predicate, verdict): number for verdict, number in verdicts.items()})
+    expected = Counter()
+    for (kind, predicate, _, verdict), number in recounted(finished).items():
+        expected[kind, predicate, verdict] += number
+    short = expected.pop(("count", "exactly", "contradicted"))
+    assert short == 4
+    expected["count", "exactly", "undecided"] += short
+    assert found == expected
+    assert {name: check["found"] for name, check in result["checks"].items() if check["found"]} == {
+        "fewer_boxes": short
+    }
+    assert result["claims"]["rules"] == RULES_VERSION
+
+
 def test_contradicted_pairs_are_rejected_each_kind_by_its_setting(finished, tmp_path):
     relations = packed(finished, tmp_path / "relations", selection={"claims": DROP})
     assert relations["ledger"]["rejected"] == {"contradicted_relation": 8}

@@ -81,7 +81,7 @@ def span_in(item: Any, caption: str) -> Span | None:
     start, end = start + len(text) - len(text.lstrip()), end - len(text) + len(text.rstrip())
     if start >= end:
         raise BadCell(f"offsets {offsets[0]:g} to {offsets[1]:g} contain only blanks")
-    if _cuts_word(caption, start) or _cuts_word(caption, end):
+    if cuts_word(caption, start) or cuts_word(caption, end):
         raise BadCell(f"offsets {start} to {end} cut a word: {caption[start:end][:40]!r}; they count characters")
     return start, end
 
@@ -102,13 +102,13 @@ def occurrences(text: str, caption: str) -> list[Span]:
         return []
     for flags in (re.NOFLAG, re.IGNORECASE):
         spans = [match.span() for match in re.finditer(words, caption, flags)]
-        found = [span for span in spans if not _cuts_word(caption, span[0]) and not _cuts_word(caption, span[1])]
+        found = [span for span in spans if not cuts_word(caption, span[0]) and not cuts_word(caption, span[1])]
         if found:
             return found
     return []
 
 
-def _cuts_word(caption: str, place: int) -> bool:
+def cuts_word(caption: str, place: int) -> bool:
     """Whether the characters before and after a place belong to one word."""
     if place in (0, len(caption)):
         return False

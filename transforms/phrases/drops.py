@@ -43,10 +43,16 @@ class DropRules:
         word = caption.tokens[head].lower_
         if word not in self.in_context:
             return self.always.get(word)
-        reason, context = self.in_context[word]
         words = [caption.tokens[token].lower_ for token in tokens if token < head]
-        before, after = caption.word_beside(tokens[0], -1), caption.word_beside(tokens[-1], 1)
-        return reason if _CONTEXTS[context](words, word, before, after) else None
+        return self.reason_of_words(words, word, caption.word_beside(tokens[0], -1), caption.word_beside(tokens[-1], 1))
+
+    def reason_of_words(self, words: list[str], head: str, before: str, after: str) -> Drop | None:
+        """The same of a phrase as words in lower case: those before its head, its head, and the words or signs beside
+        the phrase, "" where the caption ends."""
+        if head not in self.in_context:
+            return self.always.get(head)
+        reason, context = self.in_context[head]
+        return reason if _CONTEXTS[context](words, head, before, after) else None
 
 
 def _names_picture(words: list[str], head: str, before: str, after: str) -> bool:

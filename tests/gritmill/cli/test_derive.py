@@ -91,6 +91,7 @@ def test_a_parameter_without_a_flag_is_a_mistake():
         ("pack", gritmill.pack, {"changes", "max_failed", "allow_source_faults"}),
         ("demo", demo.run, set()),
         ("look", gritmill.look, {"changes"}),
+        ("audit", gritmill.audit, set()),
         ("validate", gritmill.validate, set()),
         ("export", gritmill.export, set()),
         ("view", gritmill.view, {"serve", "port"}),
@@ -114,7 +115,7 @@ def test_each_option_of_a_function_has_a_flag_and_the_other_way_round(name, func
 
 
 @pytest.mark.parametrize(
-    "name", ["run", "ground", "pack", "demo", "look", "validate", "export", "view", "eval", "calibrate"]
+    "name", ["run", "ground", "pack", "demo", "look", "audit", "validate", "export", "view", "eval", "calibrate"]
 )
 def test_the_help_of_each_option_is_a_sentence(name):
     command = typer.main.get_command(commands.app).commands[name]

@@ -64,10 +64,15 @@ class Grid:
 
     def decode(self, numbers: Sequence[float], width: int, height: int) -> Corners:
         first, last = map(int, numbers)
-        x1, y1, x2, y2 = corners(first, last)
+        x1, y1, x2, y2 = self.written(numbers, width, height)
         if max(first, last) >= GRID * GRID or not (x1 < x2 and y1 < y2):
             raise ValueError(f"kosmos2: {first:04} and {last:04} are not a box")
         return x1, y1, x2, y2
+
+    def written(self, numbers: Sequence[float], width: int, height: int) -> Corners:
+        """`decode` of any cells: those below the grid are outside of the image, and corners may be swapped."""
+        first, last = map(int, numbers)
+        return corners(first, last)
 
 
 class Kosmos2(Tagged):

@@ -53,9 +53,13 @@ class Steps:
         )
 
     def decode(self, numbers: Sequence[float], width: int, height: int) -> Corners:
+        return clipped(self.written(numbers, width, height))
+
+    def written(self, numbers: Sequence[float], width: int, height: int) -> Corners:
+        """`decode` without the clamp to 0..1."""
         wide, high = self.steps(width, height)
         x1, y1, x2, y2 = (number + self.middle for number in numbers)
-        return clipped((x1 / wide, y1 / high, x2 / wide, y2 / high))
+        return x1 / wide, y1 / high, x2 / wide, y2 / high
 
 
 def rounded(unit: int, rounding: str = "") -> Steps:
@@ -87,7 +91,12 @@ class Decimals:
         return tuple(round(corner, self.digits) for corner in box)
 
     def decode(self, numbers: Sequence[float], width: int, height: int) -> Corners:
-        return clipped(numbers)
+        return clipped(self.written(numbers, width, height))
+
+    def written(self, numbers: Sequence[float], width: int, height: int) -> Corners:
+        """`decode` without the clamp to 0..1."""
+        x1, y1, x2, y2 = numbers
+        return x1, y1, x2, y2
 
 
 class PaddedSquare(Decimals):
@@ -103,10 +112,10 @@ class PaddedSquare(Decimals):
         y1, y2 = ((y * height + upper) / side for y in box[1::2])
         return super().encode(clipped((x1, y1, x2, y2)), width, height)
 
-    def decode(self, numbers: Sequence[float], width: int, height: int) -> Corners:
+    def written(self, numbers: Sequence[float], width: int, height: int) -> Corners:
         side, left, upper = self._square(width, height)
         x1, y1, x2, y2 = (number * side for number in numbers)
-        return clipped(((x1 - left) / width, (y1 - upper) / height, (x2 - left) / width, (y2 - upper) / height))
+        return (x1 - left) / width, (y1 - upper) / height, (x2 - left) / width, (y2 - upper) / height
 
     def _square(self, width: int, height: int) -> tuple[int, int, int]:
         side = max(width, height)

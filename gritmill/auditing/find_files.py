@@ -1,0 +1,55 @@
+"""Inputs of `gritmill audit` -> the files to read. Images are not needed, so these are other files than a run reads."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from pipeline import files, layout
+from pipeline.faults import CallError, RunFault
+from pipeline.pack.manifest import read_manifest
+from pipeline.plan.braces import expand
+from pipeline.source_kinds import METADATA, unpacked_name
+
+_ENDINGS = (".parquet", ".jsonl", ".ndjson", ".json", ".tar", ".tgz", ".tsv")
+"""What is read in a folder. A .txt may be anything there, such as a licence: name it."""
+
+
+def find_files(inputs: Sequence[str]) -> list[str]:
+    """The URIs of the files that paths, globs, brace patterns and folders name, each once, in the order of the inputs.
+
+    Of a run folder of gritmill, the tables of its shards, which have the records. Of a table and a tar with the same
+    name, as img2dataset writes them, the table.
+
+    Raises:
+      CallError: an input matches no file, or a folder has none that can be read.
+    """
+    return list(dict.fromkeys(uri for pattern in inputs for uri in _files_of(pattern)))
+
+
+def _files_of(pattern: str) -> Iterator[str]:
+    paths = [pattern] if _exists(pattern) else expand(pattern)
+    for path in paths:
+        matched = [] if path.endswith("/") else files.match(path)
+        found = [info.uri for info in matched] or _in_folder(files.canonical(path))
+        if not found:
+            is_folder = os.path.isdir(path)
+            ends = ", ".join(_ENDINGS)
+            raise CallError(f"FILE: {path}: {f'no file in it ends with {ends}' if is_folder else 'no such file'}")
+        yield from found
+
+
+def _exists(path: str) -> bool:
+    return files.is_local(path) and os.path.exists(path)
+
+
+def _in_folder(folder: str) -> list[str]:
+    with suppress(RunFault):  # a manifest.json of another program
+        if manifest := read_manifest(folder):
+            return [files.join(folder, shard.index) for shard in manifest.shards]
+    uris = [info.uri for infos in files.list_tree(folder).values() for info in infos]
+    found = {uri for uri in uris if unpacked_name(uri.lower()).endswith(_ENDINGS) and not METADATA.search(uri)}
+    for export in [uri for uri in found if files.name(uri) == layout.EXPORT]:  # of gritmill: its lines are in the data
+        parts = files.join(files.parent(export), "parts/")
+        found = {uri for uri in found if uri != export and not uri.startswith(parts)}
+    tables = {uri.rpartition(".")[0] for uri in found if uri.endswith(".parquet")}
+    return sorted(uri for uri in found if not uri.endswith(".tar") or uri.removesuffix(".tar") not in tables)

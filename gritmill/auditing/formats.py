@@ -1,0 +1,253 @@
+"""The formats that can be audited: a row of a file -> a `GroundedRow`.
+
+A reader raises `BadCell` if a row is not in its format; then the row counts as broken.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from gritmill.auditing.grounded_row import GroundedRow, WrittenBox, WrittenSpan, numbers_in
+from transforms.annotations.cells import as_number, items_of
+from transforms.annotations.columns import BadCell
+from transforms.text.grounded_caption import Corners
+from transforms.wording import type_of
+
+Row = Mapping[str, Any]
+"""The columns of a row, or the fields of a JSON object."""
+
+
+class AuditFormat(StrEnum):
+    """The format of grounded data."""
+
+    GRIT = "grit"
+    ODVG = "odvg"
+    COCO = "coco"
+    HF = "hf"
+    TRUTH = "truth"
+    DIALECT = "dialect"
+
+
+PICTURES = ("filename", "file_name", "image_id", "image", "url", "source_key", "key")
+"""Names of columns that name an image. The first one that a row has is used."""
+
+CAPTIONS = ("caption", "text", "TEXT", "txt", "alt_text")
+_LISTS = ("noun_chunks", "ref_exps")
+_PIXEL = 0.001  # ODVG and COCO are rounded to this
+
+
+def recognised(row: Row) -> AuditFormat | None:
+    """The format of a row, from its fields; None if none fits. Texts in a dialect cannot be recognised."""
+    if any(name in row for name in _LISTS):
+        return AuditFormat.GRIT
+    if any(isinstance(row.get(name), Mapping) for name in ("grounding", "detection")):
+        return AuditFormat.ODVG
+    if isinstance(row.get("groundings"), list):
+        return AuditFormat.HF
+    if isinstance(row.get("truth"), list):
+        return AuditFormat.TRUTH
+    annotations = row.get("annotations")
+    if not isinstance(annotations, list) or "file_name" not in row:
+        return None
+    only_captions = any(isinstance(one, Mapping) and "caption" in one and "bbox" not in one for one in annotations)
+    return None if only_captions else AuditFormat.COCO
+
+
+def read_grit(row: Row, place: str) -> GroundedRow:
+    """A row of GRIT, or of gritmill's records: `noun_chunks` and `ref_exps` of [start, end, x1, y1, x2, y2, score]. If
+    one of the lists is missing, the other one is used alone."""
+    present = [name for name in _LISTS if row.get(name) is not None]
+    if not present:
+        raise BadCell(f"neither {' nor '.join(_LISTS)}")
+    name, (rows, *others) = present[0], [items_of(row[name]) for name in present]
+    paired = others[0] if others and len(others[0]) == len(rows) else None
+    boxes = []
+    for number, item in enumerate(rows):
+        seven = numbers_in(item, 7)
+        beside = None if paired is None else numbers_in(paired[number], 7)
+        boxes.append(
+            WrittenBox(
+                f"{name}[{number}]",
+                None if seven is None else _corners(seven[2:6]),
+                math.nan if seven is None else seven[6],
+                _pair(seven),
+                expression=_pair(beside),
+                copy=None if beside is None or seven is None else (seven[2:], beside[2:]),
+            )
+        )
+    return GroundedRow(
+        place,
+        picture_in(row, place),
+        caption_in(row),
+        tuple(boxes),
+        size=size_in(row),
+        lines=(len(rows), len(others[0])) if others else None,
+    )
+
+
+def read_odvg(row: Row, place: str) -> GroundedRow:
+    """A line of ODVG: `grounding` with a caption and regions, or `detection` with instances. Boxes are pixels."""
+    grounding, detection = row.get("grounding"), row.get("detection")
+    if isinstance(grounding, Mapping):
+        caption: str | None = caption_in(grounding)
+        name, items = "regions", _objects(grounding, "regions")
+    elif isinstance(detection, Mapping):
+        caption, name, items = None, "instances", _objects(detection, "instances")
+    else:
+        raise BadCell("neither grounding nor detection")
+    boxes = []
+    for number, item in enumerate(items):
+        text = item.get("phrase") if caption is not None else item.get("category", item.get("label"))
+        written = item.get("bbox")
+        span = _first_span(item.get("tokens_positive"))
+        boxes += [
+            WrittenBox(f"{name}[{number}]", _corners(numbers_in(box, 4)), span=span, text=_text(text))
+            for box in _each(written)
+        ]
+    return _in_pixels(row, place, caption, boxes)
+
+
+def read_coco(row: Row, place: str) -> GroundedRow:
+    """An image of COCO's format with its `annotations`: `bbox` is x, y, width and height in pixels. Also of MDETR and
+    GLIP, whose images have a caption, and whose annotations have `tokens_positive`. `category`: a name, from
+    `categories`."""
+    caption = caption_in(row) if any(row.get(name) is not None for name in CAPTIONS) else None
+    boxes = []
+    for number, item in enumerate(_objects(row, "annotations")):
+        four = numbers_in(item.get("bbox"), 4)
+        corners = None if four is None else (four[0], four[1], four[0] + four[2], four[1] + four[3])
+        score = as_number(item.get("score"))
+        text = _text(item.get("phrase") or item.get("category"))
+        for part in _each(item.get("tokens_positive") if caption is not None else None):
+            # One annotation may be the box of several phrases.
+            span = _first_span(part)
+            boxes.append(WrittenBox(f"annotations[{number}]", corners, score, span, None if span else text))
+    return _in_pixels(row, place, caption, boxes)
+
+
+def read_hf(row: Row, place: str) -> GroundedRow:
+    """A row of gritmill's export `hf`: `groundings` with `start`, `end`, `box` as fractions, `score`."""
+    boxes = []
+    for number, item in enumerate(_objects(row, "groundings")):
+        span = numbers_in([item.get("start"), item.get("end")], 2)
+        wide = numbers_in([item.get("expression_start"), item.get("expression_end")], 2)
+        score = as_number(item.get("score"))
+        boxes.append(
+            WrittenBox(
+                f"groundings[{number}]",
+                _corners(numbers_in(item.get("box"), 4)),
+                math.nan if score is None else score,
+                _pair(span),
+                _text(item.get("phrase")),
+                _pair(wide),
+            )
+        )
+    return GroundedRow(place, picture_in(row, place), caption_in(row), tuple(boxes), size=size_in(row))
+
+
+def read_truth(row: Row, place: str) -> GroundedRow:
+    """A row of a custom set of `gritmill eval`: `truth` with `start`, `end`, `text`, and `boxes` as fractions or as
+    `pixels`. Without offsets, `text` is looked for in the caption."""
+    boxes = []
+    in_pixels = False
+    for number, item in enumerate(_objects(row, "truth")):
+        span = numbers_in([item.get("start"), item.get("end")], 2)
+        in_pixels |= item.get("pixels") is not None
+        for box in item.get("pixels") or item.get("boxes") or ():
+            corners = _corners(numbers_in(box, 4))
+            boxes.append(WrittenBox(f"truth[{number}]", corners, None, _pair(span), _text(item.get("text"))))
+    if in_pixels:
+        return _in_pixels(row, place, caption_in(row), boxes)
+    return GroundedRow(place, picture_in(row, place), caption_in(row), tuple(boxes), size=size_in(row))
+
+
+READERS: dict[AuditFormat, Callable[[Row, str], GroundedRow]] = {
+    AuditFormat.GRIT: read_grit,
+    AuditFormat.ODVG: read_odvg,
+    AuditFormat.COCO: read_coco,
+    AuditFormat.HF: read_hf,
+    AuditFormat.TRUTH: read_truth,
+}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a file was taken for. column: of the texts of a dialect."""
+
+    format: AuditFormat
+    dialect: str = ""
+    column: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.format} {self.dialect}, column {self.column}" if self.dialect else str(self.format)
+
+
+def _in_pixels(row: Row, place: str, caption: str | None, boxes: list[WrittenBox]) -> GroundedRow:
+    width, height = size_in(row)
+    known = width > 0 and height > 0
+    return GroundedRow(
+        place,
+        picture_in(row, place),
+        caption,
+        tuple(boxes),
+        sides=(width, height) if known else None,
+        size=(width, height),
+        tolerance=(_PIXEL / width, _PIXEL / height) if known else (0.0, 0.0),
+    )
+
+
+def _corners(numbers: tuple[float, ...] | None) -> Corners | None:
+    return None if numbers is None else (numbers[0], numbers[1], numbers[2], numbers[3])
+
+
+def _objects(row: Row, name: str) -> list[Mapping[str, Any]]:
+    """The list of objects under a name. Raises BadCell if it is something else."""
+    items = items_of(row.get(name))
+    wrong = next((number for number, item in enumerate(items) if not isinstance(item, Mapping)), None)
+    if wrong is not None:
+        raise BadCell(f"{name}[{wrong}]: {type_of(items[wrong])}, not an object")
+    return items
+
+
+def _pair(numbers: tuple[float, ...] | None) -> WrittenSpan | None:
+    return None if numbers is None else (numbers[0], numbers[1])
+
+
+def _each(value: Any) -> list[Any]:
+    """The lists in a list of lists; any other value as one item."""
+    return value if isinstance(value, list) and value and all(isinstance(one, list) for one in value) else [value]
+
+
+def _first_span(value: Any) -> WrittenSpan | None:
+    """The first of the spans in `tokens_positive`: [[start, end], …], or one span alone."""
+    first = value[0] if isinstance(value, list) and value and isinstance(value[0], list) else value
+    return _pair(numbers_in(first, 2))
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, list) and len(value) == 1:
+        [value] = value
+    return None if value is None else str(value)
+
+
+def caption_in(row: Row) -> str:
+    """The caption of a row; "" if it has none. Raises BadCell if it is no text."""
+    value = next((row[name] for name in CAPTIONS if row.get(name) is not None), "")
+    if not isinstance(value, str):
+        raise BadCell(f"caption: {type_of(value)}, not a text")
+    return value
+
+
+def picture_in(row: Row, place: str) -> str:
+    """What names the image of a row; its place if nothing does."""
+    values = (row.get(name) for name in PICTURES)
+    return next((str(value) for value in values if isinstance(value, str | int) and value != ""), place)
+
+
+def size_in(row: Row) -> tuple[int, int]:
+    """Width and height in pixels; (0, 0) if the row does not have both."""
+    sides = [as_number(row.get(name)) for name in ("width", "height")]
+    width, height = (int(side) if side is not None and side >= 1 else 0 for side in sides)
+    return (width, height) if width and height else (0, 0)

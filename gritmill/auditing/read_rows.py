@@ -1,0 +1,123 @@
+"""A file -> its `GroundedRow`s: recognises the format, and reads each row in it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from gritmill.auditing.formats import READERS, AuditFormat, recognised
+from gritmill.auditing.grounded_row import GroundedRow
+from gritmill.auditing.read_dialect import DialectReader, column_in
+from gritmill.auditing.read_file import BrokenRow, Picked, kind_of, rows_of
+from pipeline.faults import CallError, printable
+from transforms.annotations.columns import BadCell
+from transforms.culprits import message_of
+from transforms.wording import listed, suggestion
+
+_FIRST_ROWS = 20  # that show the format
+_SHOWN = 12  # names of columns in a message
+
+Result = GroundedRow | BrokenRow
+
+
+class UnknownFormat(Exception):
+    """No format fits a file. The message says what it has, and what to do."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A file that will be read.
+
+    kind: how, see `kind_of`. taken: what it is taken for, for people. column: of the texts of a dialect. read: a row of
+    the file -> its grounded rows; raises BadCell.
+    """
+
+    uri: str
+    kind: str
+    taken: str
+    column: str
+    read: Callable[[Any, str], Iterator[GroundedRow]]
+
+    def rows(self, picked: Picked) -> Iterator[tuple[str, list[GroundedRow] | BrokenRow]]:
+        """The picked rows: the place of each, and its grounded rows. Raises SourceFault where the file is damaged."""
+        for number, row in rows_of(self.uri, self.kind, picked, self.column):
+            place = f"{self.uri}:{number}"
+            if isinstance(row, BrokenRow):
+                yield place, row
+                continue
+            try:
+                yield place, list(self.read(row, place))
+            except BadCell as error:
+                yield place, BrokenRow(str(error))
+            except Exception as error:  # of any value that a file can bring: it breaks its row, and not the audit
+                yield place, BrokenRow(f"{type(error).__name__}: {message_of(error)}")
+
+
+@dataclass(frozen=True)
+class RowReader:
+    """How files are read. format, dialect, column: as given; "" if not."""
+
+    format: str = ""
+    dialect: str = ""
+    column: str = ""
+
+    @classmethod
+    def from_options(cls, format: str | None, dialect: str | None, column: str | None) -> "RowReader":
+        """Raises CallError if the options are wrong, or do not fit each other."""
+        if format is not None and format not in READERS:
+            raise CallError(f"--format: {format}: no such format; {suggestion(format, READERS)}")
+        if dialect is None and column is not None:
+            raise CallError("--column: it is the column of texts in a dialect; name that with --dialect")
+        if dialect is not None:
+            if format is not None:
+                raise CallError("--format: leave it out; --dialect says what the files have")
+            DialectReader(dialect)  # refuses an unknown one
+        return cls(format or "", dialect or "", column or "")
+
+    def plan(self, uri: str) -> Planned:
+        """What a file is.
+
+        Raises:
+          SourceFault: it cannot be read. UnknownFormat: no format fits its first rows.
+        """
+        kind = kind_of(uri)
+        first = (row for _, row in islice(rows_of(uri, kind, lambda _: True, self.column), _FIRST_ROWS))
+        good = [row for row in first if not isinstance(row, BrokenRow)]
+        if self.dialect:
+            return self._plan_dialect(uri, kind, good)
+        if kind == "text":
+            raise UnknownFormat("lines of text; name their dialect with --dialect")
+        name = self.format or next(filter(None, map(recognised, good)), "")
+        if not name:
+            raise UnknownFormat(_explain(good))
+        return self._plan_format(uri, kind, AuditFormat(name))
+
+    def _plan_format(self, uri: str, kind: str, name: AuditFormat) -> Planned:
+        def read(row: Any, place: str) -> Iterator[GroundedRow]:
+            yield READERS[name](row, place)
+
+        return Planned(uri, kind, str(name), "", read)
+
+    def _plan_dialect(self, uri: str, kind: str, good: list[Any]) -> Planned:
+        column = ""
+        if kind != "text":
+            found = (column_in(row) for row in good)
+            column = self.column or next(filter(None, found), "")
+            if good and not any(column in row for row in good):
+                named = f"no column {column}" if column else "no column with texts"
+                raise UnknownFormat(f"{named}; {_columns(good)}; set --column")
+        reader = DialectReader(self.dialect, column)
+        taken = f"texts in the dialect {self.dialect}{f', column {column}' if column else ''}"
+        return Planned(uri, kind, taken, column, reader.rows)
+
+
+def _explain(good: list[Mapping[str, Any]]) -> str:
+    if not good:
+        return "no row that can be read"
+    return f"{_columns(good)}: none of {listed(list(READERS))}; for texts with boxes, set --dialect and --column"
+
+
+def _columns(good: list[Mapping[str, Any]]) -> str:
+    names = [str(name)[:40] for name in dict.fromkeys(name for row in good for name in row)]
+    more = ", …" if len(names) > _SHOWN else ""
+    return printable(f"its columns are {listed(names[:_SHOWN])}{more}")

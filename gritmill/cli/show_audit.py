@@ -1,0 +1,91 @@
+"""Shows the result of `gritmill audit`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.table import Column, Table
+
+from pipeline.faults import printable
+from pipeline.screen import data_console
+from transforms.wording import counted
+
+_FILES = 20  # are listed; of the others only the number
+_KINDS = ("count", "relation", "rank")
+_NOTE = "Intervals are of 95 %, by picture. No floor of a detector is known: a count with too few boxes is undecided."
+
+
+def show(result: dict[str, Any]) -> None:
+    """Prints what was read, a table of the faults that were found, a table of the claims, and examples."""
+    console = data_console()
+    for line in _file_lines(result):
+        console.print(printable(line), soft_wrap=True)
+    if not result["counts"]["rows"]:
+        return
+    checks = {name: check for name, check in result["checks"].items() if check["found"]}
+    if checks:
+        table = _table("", "found", "of", "per 1,000", "95 % interval")
+        for check in checks.values():
+            table.add_row(check["title"], f"{check['found']:,}", f"{check['of']:,}", *_rates(check))
+        console.print(table)
+    if result["claims"]:
+        table = _table("claims", "number", "supported", "undecided", "contradicted", "per 1,000", "95 % interval")
+        for kind in _KINDS:
+            claims = result["claims"][kind]
+            numbers = (f"{claims[verdict]['found']:,}" for verdict in ("supported", "undecided", "contradicted"))
+            table.add_row(f"{kind}s", f"{claims['number']:,}", *numbers, *_rates(claims["contradicted"]))
+        console.print(table)
+    for line in (*_nothing_lines(result), *_example_lines(result)):
+        console.print(printable(line), soft_wrap=True)
+
+
+def _table(first: str, *others: str) -> Table:
+    columns = (Column(name, justify="right", no_wrap=True) for name in others)
+    return Table(first, *columns, box=None, pad_edge=False, header_style="bold")
+
+
+def _rates(figures: dict[str, Any]) -> tuple[str, str]:
+    if figures["per_thousand"] is None:
+        return "–", "–"
+    return f"{figures['per_thousand']:.3g}", f"{figures['low']:.3g} to {figures['high']:.3g}"
+
+
+def _file_lines(result: dict[str, Any]) -> Iterator[str]:
+    found = result["files"]
+    bad = [file for file in found if file["fault"]]
+    good = [file for file in found if not file["fault"]]
+    for file in good[:_FILES]:
+        broken = f", {file['broken']:,} broken" if file["broken"] else ""
+        yield f"{file['uri']}: {file['taken']}, {counted(file['rows'], 'row')}{broken}"
+    if len(good) > _FILES:
+        yield f"{len(good) - _FILES:,} more files, {counted(sum(file['rows'] for file in good[_FILES:]), 'row')}"
+    for file in bad:
+        completely = f" completely, only {counted(file['rows'], 'row')}" if file["rows"] else ""
+        yield f"{file['uri']}: cannot be read{completely}: {file['fault']}"
+    left_out = result["left_out"]
+    yield from (f"left out: {line}" for line in left_out[:_FILES])
+    if len(left_out) > _FILES:
+        yield f"left out: {len(left_out) - _FILES:,} more files"
+    numbers = [counted(result["counts"][f"{name}s"], name) for name in ("picture", "pair", "phrase")]
+    yield ", ".join([*numbers, counted(result["counts"]["boxes"], "box")])
+
+
+def _nothing_lines(result: dict[str, Any]) -> Iterator[str]:
+    """The checks that found nothing, and those that had nothing to look at."""
+    checks = result["checks"].items()
+    clean = [name for name, check in checks if check["of"] and not check["found"]]
+    absent = [name for name, check in checks if not check["of"]]
+    if clean:
+        yield f"found nothing: {', '.join(clean)}"
+    if absent:
+        yield f"not in this data: {', '.join(absent)}"
+    yield _NOTE
+
+
+def _example_lines(result: dict[str, Any]) -> Iterator[str]:
+    contradicted = (
+        [result["claims"][kind]["contradicted"] for kind in ("count", "relation", "rank")] if result["claims"] else []
+    )
+    for figures in (*result["checks"].values(), *contradicted):
+        if figures["examples"]:
+            yield f"{figures['title']}, for example"
+            yield from (f"  {line}" for line in figures["examples"])

@@ -1,0 +1,321 @@
+"""`gritmill audit` on files: planted faults are found exactly, in every format and kind of file."""
+
+import gzip
+import io
+import json
+import random
+import tarfile
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import gritmill
+from gritmill.auditing.checks import CHECKS
+from gritmill.auditing.formats import READERS
+from pipeline.faults import CallError
+from tests.gritmill.auditing import planted
+from transforms.text import dialects
+from transforms.text.grounded_caption import Carries, GroundedCaption, Span
+
+
+def found(result):
+    """What was found, by check, without what was not."""
+    return {name: check["found"] for name, check in result["checks"].items() if check["found"]}
+
+
+def faulty_rows(names, seed=0):
+    """Clean rows with planted faults in between, each a few times; and what must be found."""
+    chosen, expected = [], Counter()
+    draw = random.Random(seed)
+    for times, name in enumerate(names, 1):
+        chosen += [name] * (1 + times % 4)
+    chosen += [None] * 40
+    draw.shuffle(chosen)
+    rows = [planted.clean(number) for number in range(len(chosen))]
+    for row, name in zip(rows, chosen, strict=True):
+        if name:
+            plant, counts = planted.FAULTS[name]
+            plant(row)
+            expected.update(counts)
+    return rows, expected
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl", "jsonl.gz", "json", "tar"])
+def test_planted_faults_are_found_exactly(tmp_path, ending):
+    path = tmp_path / f"grit.{ending}"
+    rows, expected = faulty_rows(planted.FAULTS)
+    if ending == "parquet":
+        planted.write_parquet(rows, path)
+    elif ending == "json":
+        path.write_text(json.dumps(rows))
+    elif ending == "tar":
+        write_tar(rows, path)
+    else:
+        planted.write_lines(rows, path)
+        if ending == "jsonl.gz":
+            path.write_bytes(gzip.compress(path.read_bytes()))
+    result = gritmill.audit(path, no_claims=True)
+    assert found(result) == expected
+    assert [(file["taken"], file["rows"], file["fault"]) for file in result["files"]] == [("grit", len(rows), "")]
+    assert result["counts"]["boxes"] == sum(len(row["noun_chunks"]) for row in rows)
+    assert set(expected) | {"broken_row", "no_size", "left_markup", "other_text"} == {
+        "broken_row",
+        *(check.name for check in CHECKS),
+    }
+
+
+def write_tar(rows, path):
+    with tarfile.open(path, "w") as tar:
+        for row in rows:
+            for ending, data in (("jpg", b"no image"), ("json", json.dumps(row).encode())):
+                member = tarfile.TarInfo(f"{row['key']}.{ending}")
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+
+
+def test_each_example_names_the_file_and_the_row(tmp_path):
+    rows = [planted.clean(number) for number in range(30)]
+    for number in (4, 9, 22, 23):
+        planted.both(rows[number], 0, x1=-0.5)
+    planted.write_lines(rows, tmp_path / "a.jsonl")
+    result = gritmill.audit(tmp_path / "a.jsonl", no_claims=True, examples=2)
+    examples = result["checks"]["outside"]["examples"]
+    noun = rows[4]["caption"].split(" and ")[0]
+    assert examples[0] == f"{tmp_path}/a.jsonl:5: noun_chunks[0] [-0.5, 0.2, 0.3, 0.6] {noun!r}"
+    assert [line.split(": ")[0].rpartition(":")[2] for line in examples] == ["5", "10"]
+
+
+ODVG_FAULTS = ("swapped_corners", "no_area", "outside", "duplicate_box", "shared_box", "group_box", "cut_word")
+ODVG_FAULTS += ("measure_word", "place_word", "abstract_word", "whole_image", "no_boxes")
+
+
+def test_odvg_has_the_same_faults(tmp_path):
+    rows, expected = faulty_rows(ODVG_FAULTS, seed=1)
+    lines = [planted.as_odvg(row) for row in rows]
+    fractions, nameless, other = (planted.as_odvg(planted.clean(number)) for number in range(3))
+    for region in fractions["grounding"]["regions"]:
+        region["bbox"] = [0.1, 0.2, 0.5, 0.75]
+    del nameless["width"]
+    other["grounding"]["regions"][0]["phrase"] = "a zebra"
+    planted.write_lines([*lines, fractions, nameless, other], tmp_path / "odvg.json")  # as mmdetection calls it
+    result = gritmill.audit(tmp_path / "odvg.json", no_claims=True)
+    assert found(result) == expected + Counter({"other_unit": 3, "no_size": 1, "other_text": 1})
+    assert result["files"][0]["taken"] == "odvg"
+
+
+def test_detection_has_no_captions(tmp_path):
+    instances = [
+        {"bbox": [10, 10, 50, 60], "label": 3, "category": "dog"},
+        {"bbox": [10, 10, 50, 60], "label": 3, "category": "dog"},
+        {"bbox": [11, 10, 50, 60], "label": 4, "category": "cat"},
+        {"bbox": [500, 10, 800, 60], "label": 4, "category": "cat"},
+        {"bbox": "none", "label": 4, "category": "cat"},
+    ]
+    row = {"filename": "a.jpg", "width": 640, "height": 480, "detection": {"instances": instances}}
+    planted.write_lines([row], tmp_path / "a.jsonl")
+    result = gritmill.audit(tmp_path / "a.jsonl")
+    assert found(result) == {"duplicate_box": 1, "shared_box": 1, "outside": 1, "malformed_box": 1}
+    assert result["counts"]["captions"] == result["claims"]["count"]["number"] == 0
+
+
+def test_mdetr_and_coco_are_read_by_image(tmp_path):
+    image = {"id": 7, "file_name": "a.jpg", "width": 100, "height": 50, "caption": "a dog and a cat"}
+    boxes = [
+        {"image_id": 7, "bbox": [10, 10, 20, 20], "tokens_positive": [[0, 5]], "category_id": 1},
+        {"image_id": 7, "bbox": [50, 10, 0, 20], "tokens_positive": [[10, 15]], "category_id": 1},
+        {"image_id": 7, "bbox": [60, 10, 20, 20], "tokens_positive": [[10, 14]], "category_id": 1},
+    ]
+    (tmp_path / "mdetr.json").write_text(json.dumps({"images": [image], "annotations": boxes, "categories": []}))
+    result = gritmill.audit(tmp_path / "mdetr.json", no_claims=True)
+    assert found(result) == {"no_area": 1, "cut_word": 1}
+    assert (result["files"][0]["taken"], result["counts"]["phrases"]) == ("coco", 3)
+
+
+@pytest.mark.parametrize("unit", ["boxes", "pixels"])
+def test_custom_sets_of_an_evaluation_are_read(tmp_path, unit):
+    side = 1 if unit == "boxes" else 100
+    corners = [[0.1 * side, 0.1 * side, 0.4 * side, 0.4 * side], [0.5 * side, 0.1 * side, 1.4 * side, 0.4 * side]]
+    truth = [{"start": 0, "end": 8, "text": "two dogs", unit: corners}, {"text": "a cat", unit: corners[:1]}]
+    row = {"image": "a.jpg", "caption": "two dogs and a cat", "width": 100, "height": 100, "truth": truth}
+    planted.write_lines([row], tmp_path / "a.jsonl")
+    result = gritmill.audit(tmp_path / "a.jsonl")
+    assert found(result) == {"outside": 1, "shared_box": 1}
+    assert result["claims"]["count"]["predicates"]["exactly"] == {"supported": 1}
+
+
+CAPTION = "a dog and a cat near a tree"
+DRAWN = ((0.1, 0.1, 0.3, 0.4), (0.5, 0.5, 0.8, 0.9))
+
+
+def grounded(boxes):
+    """Two phrases, with a box each."""
+    spans = ((0, 5), (10, 15))
+    return GroundedCaption(CAPTION, tuple(Span(*s, (b,)) for s, b in zip(spans, boxes, strict=True)), 640, 480)
+
+
+@pytest.mark.parametrize("name", sorted(dialects.names()))
+def test_texts_of_each_dialect_are_read(tmp_path, name):
+    text = dialects.find(name).encode(grounded(DRAWN))
+    same = dialects.find(name).encode(grounded(DRAWN[:1] * 2))
+    rows = [{"text": text, "width": 640, "height": 480, "url": str(number)} for number in range(3)]
+    rows += [{"text": same, "width": 640, "height": 480, "url": "4"}]
+    planted.write_lines(rows, tmp_path / "a.jsonl")
+    result = gritmill.audit(tmp_path / "a.jsonl", dialect=name)
+    assert result["files"][0]["taken"] == f"texts in the dialect {name}, column text"
+    assert result["counts"]["boxes"] == result["counts"]["sound_boxes"] == 8
+    # Boxes that have no words are all of one phrase.
+    of_boxes = dialects.find(name).carries is Carries.BOXES
+    assert found(result) == {"duplicate_box" if of_boxes else "shared_box": 1}
+    has_caption = dialects.find(name).carries in (Carries.SPANS, Carries.ENDS)
+    assert result["claims"]["count"]["number"] == (12 if has_caption else 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("markdown", "[a dog](0.100,0.200,1.500,0.300) runs", {"outside": 1}),
+        ("markdown", "[a dog](0.500,0.200,0.100,0.300) runs", {"swapped_corners": 1}),
+        ("markdown", "[a dog](-0.100,0.200,0.500,0.300) runs", {"left_markup": 1, "no_boxes": 1}),
+        ("qwen-vl", "<ref>a dog</ref><box>(100,200),(1500,300)</box>", {"outside": 1}),
+        ("qwen-vl", "<ref>a dog</ref><box>(100,200),(100,300)</box>", {"no_area": 1}),
+        ("qwen-vl", "<ref>a dog</ref><box>(100,200)</box>", {"left_markup": 1, "no_boxes": 1}),
+        ("qwen2-vl", "<|object_ref_start|>a dog<|object_ref_end|> runs", {"left_markup": 1, "no_boxes": 1}),
+        ("shikra", "a dog[0.500,0.200,0.100,0.300]", {"swapped_corners": 1}),
+        ("pixels", "a dog [10, 20, 900, 40]", {"outside": 1}),
+        (
+            "kosmos2",
+            "<grounding><phrase>a dog</phrase><object><patch_index_0751><patch_index_0195></object>",
+            {"swapped_corners": 1},
+        ),
+        (
+            "kosmos2",
+            "<grounding><phrase>a dog</phrase><object><patch_index_0000><patch_index_1100></object>",
+            {"outside": 1},
+        ),
+        ("kosmos2", "<phrase>a dog</phrase> runs", {"broken_row": 1}),
+        ("qwen3-vl", '```json\n[{"bbox_2d": [10, 20, 1200, 40], "label": "a dog"}]\n```', {"outside": 1}),
+        ("qwen3-vl", '[{"bbox_2d": [10, 20, 30, 40], "label": "a dog"}]', {"broken_row": 1}),
+        ("qwen3-vl", '```json\n[{"bbox_2d": [10, 20, 30], "label": "a dog"}]\n```', {"broken_row": 1}),
+        ("paligemma", "<loc0500><loc0500><loc0100><loc0600> a dog", {"swapped_corners": 1}),
+        ("florence2", "a dog<loc_900><loc_200><loc_100><loc_300>", {"swapped_corners": 1}),
+        ("minigpt-v2", "<p>a couple</p> {<29><37><60><75>} of dogs", {"measure_word": 1}),
+    ],
+)
+def test_faults_in_texts_are_found(tmp_path, name, text, expected):
+    good = dialects.find(name).encode(grounded(DRAWN))
+    rows = [{"text": one, "width": 640, "height": 480} for one in (good, text)]
+    planted.write_lines(rows, tmp_path / "a.jsonl")
+    assert found(gritmill.audit(tmp_path / "a.jsonl", dialect=name, no_claims=True)) == expected
+
+
+def test_lines_of_a_text_file_and_replies_of_a_conversation(tmp_path):
+    text = dialects.find("markdown").encode(grounded(DRAWN))
+    (tmp_path / "a.txt").write_text(f"{text}\n\n{text}\n")
+    result = gritmill.audit(tmp_path / "a.txt", dialect="markdown", no_claims=True)
+    assert (result["counts"]["rows"], result["counts"]["boxes"]) == (2, 4)
+    turns = [{"from": who, "value": text} for who in ("human", "gpt", "human", "gpt")]
+    planted.write_lines([{"conversations": turns}], tmp_path / "b.jsonl")
+    result = gritmill.audit(tmp_path / "b.jsonl", dialect="markdown", no_claims=True)
+    assert [result["counts"][name] for name in ("rows", "pairs", "boxes", "pictures")] == [1, 2, 4, 1]
+
+
+@pytest.mark.parametrize("column", ["grounded", "answer"])
+def test_texts_in_a_column_of_a_table(tmp_path, column):
+    text = dialects.find("markdown").encode(grounded(DRAWN))
+    image = {"bytes": b"no image", "path": "a.jpg"}
+    rows = [{"image": image, "caption": CAPTION, column: text, "url": str(number)} for number in range(5)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    named = None if column == "grounded" else column
+    result = gritmill.audit(tmp_path / "a.parquet", dialect="markdown", column=named, no_claims=True)
+    assert result["files"][0]["taken"] == f"texts in the dialect markdown, column {column}"
+    assert (result["counts"]["boxes"], result["counts"]["pictures"], found(result)) == (10, 5, {})
+
+
+def test_a_dialect_that_counts_pixels_needs_the_size(tmp_path):
+    text = dialects.find("pixels").encode(grounded(DRAWN))
+    planted.write_lines([{"text": text}], tmp_path / "a.jsonl")
+    assert found(gritmill.audit(tmp_path / "a.jsonl", dialect="pixels", no_claims=True)) == {"no_size": 1}
+
+
+def test_broken_rows_are_counted_and_named(tmp_path):
+    rows = [planted.clean(number) for number in range(3)]
+    rows[1]["noun_chunks"] = rows[1]["ref_exps"] = 5
+    planted.write_lines(rows, tmp_path / "a.jsonl")
+    with (tmp_path / "a.jsonl").open("a") as file:
+        file.write('not JSON\n{"caption": 7, "noun_chunks": []}\n[1, 2]\n')
+    result = gritmill.audit(tmp_path / "a.jsonl", no_claims=True, examples=9)
+    (file,) = result["files"]
+    assert (file["rows"], file["broken"], file["fault"]) == (6, 4, "")
+    broken = result["checks"]["broken_row"]
+    assert (broken["found"], broken["of"]) == (4, 6)
+    assert [line.partition(": ")[0].rpartition(":")[2] for line in broken["examples"]] == ["2", "4", "5", "6"]
+    assert result["counts"]["pairs"] == 2
+
+
+def test_what_has_no_known_format_is_left_out_with_its_columns(tmp_path):
+    planted.write_lines([planted.clean(0)], tmp_path / "a.jsonl")
+    planted.write_lines([{"name": "a", "value": 1}], tmp_path / "b.jsonl")
+    (tmp_path / "empty.jsonl").write_text("")
+    result = gritmill.audit(tmp_path, no_claims=True)
+    assert [file["uri"] for file in result["files"]] == [f"{tmp_path}/a.jsonl"]
+    first, second = result["left_out"]
+    assert first.startswith(f"{tmp_path}/b.jsonl: its columns are name, value: none of {', '.join(READERS)}")
+    assert second == f"{tmp_path}/empty.jsonl: no row that can be read"
+
+
+def test_damaged_files_do_not_end_the_audit(tmp_path):
+    rows = [planted.clean(number) for number in range(40)]
+    planted.write_lines(rows, tmp_path / "a.jsonl")
+    (tmp_path / "b.parquet").write_bytes(b"PAR1 nothing else")
+    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress((tmp_path / "a.jsonl").read_bytes())[:-40])
+    (tmp_path / "d.xlsx").write_bytes(b"PK")
+    write_tar(rows, tmp_path / "e.tar")
+    (tmp_path / "e.tar").write_bytes((tmp_path / "e.tar").read_bytes()[:30_000])
+    inputs = sorted(tmp_path.iterdir())
+    result = gritmill.audit(inputs, no_claims=True)
+    faults = {file["uri"].rpartition("/")[2]: file["fault"] for file in result["files"]}
+    assert [name for name, fault in faults.items() if not fault] == ["a.jsonl"]
+    assert len(faults) == 5
+    assert found(result) == {}
+    assert result["counts"]["rows"] > 40  # of a.jsonl and of those before the damage
+
+
+def test_a_sample_is_spread_over_the_files(tmp_path):
+    rows = [planted.clean(number) for number in range(90)]
+    planted.write_lines(rows[:30], tmp_path / "a.jsonl")
+    planted.write_parquet(rows[30:], tmp_path / "b.parquet")
+    result = gritmill.audit([tmp_path / "a.jsonl", tmp_path / "b.parquet"], no_claims=True, limit=9)
+    assert [file["rows"] for file in result["files"]] == [3, 6]
+    assert gritmill.audit(tmp_path, no_claims=True, limit=1000)["counts"]["rows"] == 90
+
+
+def test_captions_of_one_picture_are_one_picture(tmp_path):
+    rows = [{**planted.clean(number), "url": f"https://example.com/{number // 5}.jpg"} for number in range(20)]
+    planted.write_lines([{key: row[key] for key in row if key != "key"} for row in rows], tmp_path / "a.jsonl")
+    assert gritmill.audit(tmp_path / "a.jsonl", no_claims=True)["counts"]["pictures"] == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"format": "grid"}, "--format: grid: no such format; did you mean grit?"),
+        ({"dialect": "cosmos2"}, "--dialect: cosmos2: no such dialect; did you mean kosmos2?"),
+        ({"column": "text"}, "--column: it is the column of texts in a dialect; name that with --dialect"),
+        ({"format": "grit", "dialect": "kosmos2"}, "--format: leave it out; --dialect says what the files have"),
+        ({"limit": 0}, "--limit: 0: must be at least 1"),
+    ],
+)
+def test_wrong_options_are_refused(tmp_path, options, line):
+    planted.write_lines([planted.clean(0)], tmp_path / "a.jsonl")
+    with pytest.raises(CallError) as error:
+        gritmill.audit(tmp_path / "a.jsonl", **options)
+    assert str(error.value) == line
+
+
+def test_inputs_that_match_nothing_are_refused(tmp_path):
+    (tmp_path / "folder").mkdir()
+    for path, why in (("no.jsonl", "no such file"), ("folder", "no file in it ends with")):
+        with pytest.raises(CallError, match=why):
+            gritmill.audit(tmp_path / path)
