@@ -13,6 +13,7 @@ worker                   the entry point of `gritmill-worker`
 streams, interrupts      the standard streams and SIGTERM on the command line
 demo                     `gritmill demo`
 exports/, validation/    a finished run in other tools' formats; the check of a finished run
+clicks/                  a person's answers about boxes of a run, and what they say of a threshold
 evaluation/, pages/      measures against true boxes; HTML pages
 plain_pickle             published pickles, read without running code
 """

@@ -7,7 +7,16 @@ import gritmill
 from tests import sample_pairs
 from training.threshold_trials import trials
 from training.threshold_trials.recorded import NO_THING, Candidates, Recorded, has_decoys, read_run
-from training.threshold_trials.trials import NUMBER_F1, comparison, draw, markdown, run_trials, subset, true_f1
+from training.threshold_trials.trials import (
+    NUMBER_F1,
+    comparison,
+    draw,
+    markdown,
+    right_boxes,
+    run_trials,
+    subset,
+    true_f1,
+)
 from training.threshold_trials.weakened import DISTURBANCES, WEAK, Weakness, weaken
 from transforms import bundled
 
@@ -47,7 +56,7 @@ def scenes(pictures=40):
 
 def test_the_true_f1_takes_the_best_box_on_a_thing():
     boxes = candidates([(0.9, 0, 0, 0), (0.8, 0, 0, 0), (0.7, 0, 0, 1), (0.6, 1, 0, NO_THING), (0.5, 2, 0, 0)])
-    f1 = true_f1(boxes, 4, np.array([0.5, 0.6, 0.75, 0.95]))
+    f1 = true_f1(boxes, right_boxes(boxes), 4, np.array([0.5, 0.6, 0.75, 0.95]))
     assert f1 == pytest.approx([2 * 3 / 9, 2 * 2 / 8, 2 * 1 / 6, 0])
 
 

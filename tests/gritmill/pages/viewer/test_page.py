@@ -56,7 +56,7 @@ def test_a_script_holds_any_value_and_nothing_that_html_or_javascript_would_obey
 
 @given(st.floats(0, 1, width=32))
 def test_numbers_are_short_and_the_same_in_32_bits(value):
-    short = page_data._shortest_float(value)
+    short = page_data.shortest_float(value)
     assert np.float32(short) == np.float32(value)
     assert len(repr(short)) <= len(repr(value))
 
