@@ -24,6 +24,7 @@ _MIDDLE = np.linspace(-4, 4, 41)
 _POWER = 0.8
 _SURE = 1e-4
 """Scores and chances are kept this far from 0 and 1."""
+_FAR = 50.0
 _LEAST_DEVIATION = 0.05
 _NEGLIGIBLE = 1e-5
 """Curves with less than this share of the highest probability are left out."""
@@ -56,7 +57,7 @@ class Curves:
 
 def fit(score: np.ndarray, right: np.ndarray, at: np.ndarray) -> Curves:
     """The curves that the answers leave. score: of each answered box, at least one, 0..1. right: bool, its answer.
-    at: the scores at which the curves are computed, 0..1."""
+    at: the scores at which the curves are computed, 0..1. Beyond the answered scores, curves stay as they are there."""
     logit = _logit(score)
     middle, deviation = np.median(logit), max(logit.std(), _LEAST_DEVIATION)
     low, high, steepness, position = (axis.ravel() for axis in np.meshgrid(_LOW, _HIGH, _STEEPNESS, _MIDDLE))
@@ -64,7 +65,7 @@ def fit(score: np.ndarray, right: np.ndarray, at: np.ndarray) -> Curves:
 
     def chances(scores: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         x = (_logit(scores) - middle) / deviation
-        rise = 1 / (1 + np.exp(-steepness[chosen, None] * (x - position[chosen, None])))
+        rise = 1 / (1 + np.exp(np.clip(-steepness[chosen, None] * (x - position[chosen, None]), -_FAR, _FAR)))
         result: np.ndarray = low[chosen, None] + (high - low)[chosen, None] * rise
         return result
 
@@ -72,7 +73,7 @@ def fit(score: np.ndarray, right: np.ndarray, at: np.ndarray) -> Curves:
     evidence = _POWER * np.log(np.where(right, chance, 1 - chance)).sum(axis=1) + np.log(prior)
     probability = np.exp(evidence - evidence.max())
     (kept,) = np.nonzero(probability > _NEGLIGIBLE)
-    return Curves(probability[kept] / probability[kept].sum(), chances(at, kept))
+    return Curves(probability[kept] / probability[kept].sum(), chances(np.clip(at, score.min(), score.max()), kept))
 
 
 def _place(high: np.ndarray) -> np.ndarray:

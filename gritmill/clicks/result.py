@@ -49,8 +49,8 @@ class Estimates:
         self.f1 = 2 * self.found / (self.boxes + least)
 
     def _precision_interval(self, score: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """The 95 % interval of the precision, [2, thresholds]. As in Clopper and Pearson's, it reaches 1 where no answer
-        is no, and 0 where every answer is no: quantiles of curves never do, and some precisions are 1."""
+        """The 95 % interval of the precision, [2, thresholds]. As in that of Clopper and Pearson, it reaches 1 where no
+        answer is no, and 0 where every one is no: quantiles of curves never do, and some precisions are 1."""
         low, high = self.curves.interval(self.precision)
         highest_no, highest_yes = (score[right == answer].max(initial=-1) for answer in (False, True))
         only_no = (self.thresholds > highest_yes) & (self.thresholds <= highest_no)

@@ -1,5 +1,7 @@
 """Chooses boxes to ask about, spread over the scores."""
 
+import random
+
 import numpy as np
 
 _BINS = 20
@@ -21,7 +23,7 @@ def spread(score: np.ndarray, weight: np.ndarray, picture: np.ndarray, number: i
     """
     if not len(score):
         return np.empty(0, int)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random.Random(f"boxes {seed}").getrandbits(64))  # a seed may be negative
     order = np.lexsort((rng.random(len(score)), score))  # boxes of one score in random order
     score, weight, picture = score[order], weight[order] / weight.sum(), picture[order]
     bins = np.minimum((score * _BINS).astype(int), _BINS - 1)
