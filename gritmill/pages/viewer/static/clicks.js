@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { element, words, phraseText, number, plural } = window.gritmill;
+  const { element, words, phraseText, number, plural, cut } = window.gritmill;
   const { run, samples, clicks } = window.GRITMILL;
   const { file, places } = clicks;
   const control = (id) => document.getElementById(id);
@@ -98,7 +98,7 @@
     const sample = samples[number];
     const box = sample.boxes[candidate];
     sample.chars ??= Array.from(sample.caption);
-    const name = element("mark", { class: "colour-0" }, element("bdi", {}, phraseText(sample, box[0])));
+    const name = element("mark", { class: "colour-0" }, element("bdi", {}, cut(phraseText(sample, box[0]), 200)));
     control("question").replaceChildren("Is the box right for ", name, "?");
     const views = element("div", { class: "views" }, element("div", { class: "frame" }, sheet(sample, box, better, sample.caption)));
     const near = closeup(sample, box, better);

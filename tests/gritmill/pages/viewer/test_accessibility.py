@@ -99,17 +99,41 @@ def test_a_page_of_pairs_that_are_hard_to_lay_out(chromium, finished, tmp_path, 
         check_states(browser)
 
 
+def forget_answers(browser):
+    browser.execute_script("localStorage.clear()")
+    browser.refresh()
+    browser.execute_async_script(SETTLED)
+
+
 @SCHEMES
 @WIDTHS
 def test_the_page_that_asks_about_boxes(chromium, finished, tmp_path, scheme, width):
     view(finished, tmp_path / "view", samples=20, clicks=4)
     with opened(chromium, tmp_path / "view/clicks.html", width, scheme=scheme) as browser:
+        forget_answers(browser)
         for answer in ("#yes", "#no", "#skipped", "#yes"):
             assert browser.execute_script(FITS)
             check(browser)
             click(browser, answer)
         assert "all have an answer" in find(browser, "#question")[0].text
         check(browser)
+
+
+@WIDTHS
+def test_boxes_that_are_hard_to_lay_out(chromium, finished, tmp_path, width):
+    hard_pairs.write_page(finished, tmp_path / "view", hard_pairs.hard_pairs())
+    with opened(chromium, tmp_path / "view/clicks.html", width, 900) as browser:
+        forget_answers(browser)
+        longest = 0
+        while find(browser, "#show img"):
+            assert browser.execute_script(FITS)
+            length = len(find(browser, "#show .caption")[0].text)
+            if length > longest:
+                longest = length
+                check(browser)
+            click(browser, "#yes")
+        assert longest > 6000
+        assert int(find(browser, "#tally-yes")[0].text) > 50
 
 
 @SCHEMES
