@@ -8,9 +8,9 @@ The chance that a box is right rises with its score from `low` to `high`, as a l
 do not settle four numbers. So every curve of a grid is kept, with its probability given the answers (Bayes), and all
 results are means and quantiles over the curves. The scale of x makes the grid independent of the range of the scores.
 
-The likelihood is raised to the power of 0.8, as if there were a fifth fewer answers, because real curves are not exactly
-of this form. Where 12 % of the phrases were wrong at any score, 91 to 95 % of the 95 % intervals of precision then
-contained the truth, and 88 to 91 % without it (`training/threshold_trials/clicks.py`, 100 answers).
+The likelihood is raised to the power of 0.8, as if there were a fifth fewer answers, because real curves are not
+exactly of this form. Where 12 % of the phrases were wrong at any score, 91 to 95 % of the 95 % intervals of precision
+then contained the truth, and 88 to 91 % without it (`training/threshold_trials/clicks.py`, 100 answers).
 """
 
 from dataclasses import dataclass

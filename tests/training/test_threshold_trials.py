@@ -5,7 +5,7 @@ import pytest
 
 import gritmill
 from tests import sample_pairs
-from training.threshold_trials import trials
+from training.threshold_trials import clicks, trials
 from training.threshold_trials.recorded import NO_THING, Candidates, Recorded, has_decoys, read_run
 from training.threshold_trials.trials import (
     NUMBER_F1,
@@ -138,3 +138,16 @@ def test_a_run_is_read_with_its_truth(tmp_path, parser):
     assert run.hull[:, run.things > 0].max() > 0
     assert len(run.decoy_picture) > 12
     assert run.decoy_boxes.owner.max() < len(run.decoy_picture)
+
+
+@pytest.mark.parametrize("case", clicks.CASES)
+def test_answers_about_a_perfect_detector_lose_nothing(monkeypatch, case):
+    monkeypatch.setattr(clicks, "DETECTORS", {"perfect": PERFECT})
+    results = {case: clicks.run_trials([scenes(200)], 2, case, 60, 0)}
+    assert clicks.table(results).count("\n") == 2
+    for one in results[case]["perfect"]:
+        assert one.loss < (0.03 if case == "none" else 0.3)
+        assert len(one.covered) == len(one.width) == len(clicks.AT)
+    if case == "none":
+        assert results == {case: clicks.run_trials([scenes(200)], 2, case, 60, 0)}
+        assert all(all(one.covered) for one in results[case]["perfect"])

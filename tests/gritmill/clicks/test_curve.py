@@ -83,3 +83,17 @@ def test_where_no_answer_is_no_the_interval_reaches_one():
     low, high = estimates(answers, np.arange(960, 0, -10)).precision_interval
     assert low[made.at(0.2)] > 0 == low[made.at(0.21)] == low[made.at(0.9)]
     assert low[made.at(0.91)] > 0  # nothing was asked there
+
+
+def test_the_intervals_contain_the_truth_as_often_as_they_say():
+    """The truth is not of the form of the curves: the chance rises linearly with the score, up to 0.9."""
+    rng = np.random.default_rng(2)
+    boxes = np.arange(960, 0, -10)
+    scores = (THRESHOLDS + np.append(THRESHOLDS[1:], 1.0)) / 2
+    truth = np.cumsum(0.9 * scores[::-1])[::-1] / np.arange(96, 0, -1)
+    covered = []
+    for _ in range(40):
+        answers = [(score, bool(rng.random() < 0.9 * score)) for score in rng.uniform(0.05, 1, 100)]
+        low, high = estimates(answers, boxes).precision_interval
+        covered.append((low <= truth) & (truth <= high))
+    assert 0.9 < np.mean(np.array(covered)[:, :70]) < 1
