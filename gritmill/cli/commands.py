@@ -282,8 +282,7 @@ def evaluate(call: Call, phrases_only: bool) -> None:
 
 @derive(app, calibrate_threshold)
 def calibrate(call: Call, output: str, without_truth: str | None, clicks: str | None) -> None:
-    """Find the score threshold for a target precision: on an annotated data set, for a run without annotations, or from
-    your answers about a hundred boxes of a run."""
+    """Find the score threshold for a target precision: on annotations, on a run without, or from your answers."""
     from gritmill.evaluation import tables
 
     result = call()

@@ -149,7 +149,9 @@ def build_result(clicks: Clicks, file: str, wished_precision: float) -> dict[str
             "reached": float(made.curves.probability[reached].sum()),
         },
         "at_threshold": figures[wished] if wished >= 0 else None,
-        "highest_precision": max((one for one in figures if one["boxes"]), key=lambda one: one["precision"]),
+        "highest_precision": max(
+            (one for one in figures if one["boxes"]), key=lambda one: one["precision"], default=None
+        ),
         "best_f1": {
             "threshold": figures[best]["threshold"],
             "interval": {
