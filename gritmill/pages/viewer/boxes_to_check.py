@@ -62,9 +62,8 @@ def clicks_json(
     )
     asked = [found[at] for at in chosen.tolist()]
     file = Clicks.sealed(
-        run=run_data["run"]["name"]
-        .encode("utf-8", "replace")
-        .decode(),  # browsers cannot write names that are not UTF-8
+        # A browser would replace what is not UTF-8 in a name, and so change the digest.
+        run=run_data["run"]["name"].encode("utf-8", "replace").decode(),
         fingerprints=RunFingerprints(ground=manifest.fingerprints.ground, pack=manifest.fingerprints.pack),
         detector=manifest.settings.detector.model,
         seed=str(seed),

@@ -44,7 +44,7 @@ def changed(*path, value):
         (changed("boxes", 0, "note", value="?"), "boxes.0.note: Extra inputs are not permitted"),
         (changed("gritmill_clicks", value=2), "gritmill_clicks: Input should be 1"),
         (changed("thresholds", "score", value=[]), "thresholds: score must rise"),
-        (lambda content: content["boxes"].append(content["boxes"][0]), "boxes: one of them is there twice"),
+        (lambda content: content["boxes"].append(content["boxes"][0]), "more than the answers has changed"),
         (lambda content: content["boxes"].pop(), "more than the answers has changed"),
         (lambda content: content.pop("digest"), "digest: Field required"),
     ],
