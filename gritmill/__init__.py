@@ -14,6 +14,7 @@ streams, interrupts      the standard streams and SIGTERM on the command line
 demo                     `gritmill demo`
 exports/, validation/    a finished run in other tools' formats; the check of a finished run
 auditing/                faults of grounded data of any origin
+clicks/                  a person's answers about boxes of a run, and what they say of a threshold
 evaluation/, pages/      measures against true boxes; HTML pages
 plain_pickle             published pickles, read without running code
 """

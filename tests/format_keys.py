@@ -44,6 +44,8 @@ def _object_in(annotation: Any) -> tuple[Any, str]:
 
 def _type_name(annotation: Any) -> str:
     origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type_name(inner[0])
     if origin in (Union, UnionType):
         return " or ".join(map(_type_name, inner))
     if origin is Literal:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from gritmill.clicks.clicks_file import Clicks
 from gritmill.exports.export import ExportMarker, ExportSummary, PartDone
 from pipeline import layout
 from pipeline.files.lease import LeaseFile
@@ -40,6 +41,7 @@ JSON_FILES = {
     ".gritmill.export.json": ExportMarker,
     "export.json": ExportSummary,
     "_done.json": PartDone,
+    "clicks.json": Clicks,
 }
 
 

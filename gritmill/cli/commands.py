@@ -266,7 +266,7 @@ def view(call: Call, serve: Serve = False, port: Port = 0) -> None:
 
     summary = call()
     counts = ", ".join(f"{summary[name]} {name}" for name in ("kept", "rejected", "failed"))
-    print(f"{counts}; {summary['missing']} without an image")
+    print(f"{counts}; {summary['missing']} without an image; {counted(summary['asked'], 'box')} to check")
     print(f"page in {summary['page']}", flush=True)
     json_output.add(page=summary["page"], counts={key: number for key, number in summary.items() if key != "page"})
     if serve:
@@ -296,8 +296,8 @@ def evaluate(call: Call, phrases_only: bool, relations: bool) -> None:
 
 
 @derive(app, calibrate_threshold)
-def calibrate(call: Call, output: str, without_truth: str | None) -> None:
-    """Find the score threshold for a target precision on an annotated data set, or for a run, without annotations."""
+def calibrate(call: Call, output: str, without_truth: str | None, clicks: str | None) -> None:
+    """Find the score threshold for a target precision: on annotations, on a run without, or from your answers."""
     from gritmill.evaluation import tables
 
     result = call()
@@ -306,6 +306,11 @@ def calibrate(call: Call, output: str, without_truth: str | None) -> None:
         tables.show_number_f1(result)
         outcome.check_counted(result)
         print(f"curves in {output}")
+        return
+    if clicks is not None:
+        tables.show_clicks(result)
+        print(f"curves in {output}")
+        outcome.check_threshold(result)
         return
     tables.show_calibration(result)
     outcome.check_measured(result["curves"], result["pictures"])

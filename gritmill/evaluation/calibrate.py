@@ -1,5 +1,5 @@
 """`gritmill calibrate`: finds the score threshold for a target precision, on a set with true boxes; or the one with the
-best number-F1, on a run without true boxes.
+best number-F1, on a run without true boxes; or from a person's answers about a hundred boxes of a run.
 
 This module must import fast, because the command is derived from it.
 """
@@ -20,6 +20,7 @@ def calibrate(
     *,
     truth: options.OptionalTruth = None,
     without_truth: options.WithoutTruth = None,
+    clicks: options.ClicksFile = None,
     output: options.CalibrationFolder,
     precision: options.Precision = 0.9,
     on: options.On = TruthFormat.JSONL,
@@ -35,7 +36,8 @@ def calibrate(
       truth: a set with true boxes; the threshold is that of a target precision. without_truth: in its place, the folder
         of a finished or partial run; the threshold is the one at which the numbers of boxes agree best with the numbers
         that captions state, see `number_f1`. Only the `selection` of the configuration is used then, and of the other
-        arguments only `limit` (pairs; default 20,000) and `seed`.
+        arguments only `limit` (pairs; default 20,000) and `seed`. clicks: in its place, the file of answers that the
+        page of `gritmill view` saves; of the other arguments, only `precision` is used then.
       precision: target share of correct boxes, above 0 and at most 1. on: as in `gritmill.evaluate`.
         `gritmill calibrate --help` lists all options.
 
@@ -44,24 +46,29 @@ def calibrate(
       no phrase was measured.
 
     Raises:
-      CallError: an argument is wrong, or a file is not in the format `on`. EnvironmentFault: the detector fails, or a
-        file of the run has changed since it was committed.
+      CallError: an argument is wrong, or a file is not in the format `on`. DataFault: no answer is yes or no.
+      EnvironmentFault: the detector fails, or a file of the run has changed since it was committed.
     """
-    if truth is not None and without_truth is not None:
-        raise CallError("--truth and --without-truth: give only one of them")
-    if truth is None:
-        if without_truth is None:
-            raise CallError("--truth: is missing; name a set with true boxes, or a run with --without-truth")
+    ways = {"--truth": truth, "--without-truth": without_truth, "--clicks": clicks}
+    given = [name for name, value in ways.items() if value is not None]
+    if len(given) > 1:
+        raise CallError(f"{' and '.join(given)}: give only one of them")
+    if clicks is not None:
+        return _calibrate_clicks(fspath(clicks), output, precision)
+    if without_truth is not None:
         return _calibrate_run(config, fspath(without_truth), output, limit, seed)
+    if truth is None:
+        raise CallError(
+            "--truth: is missing; name a set with true boxes, a run with --without-truth, or answers with --clicks"
+        )
     from gritmill.evaluation import calibration
     from gritmill.evaluation.query_detector import QueryCounts, load_detector, query
     from gritmill.evaluation.sets.open_truth import open_truth
     from pipeline import files
 
-    if not 0 < precision <= 1:
-        raise CallError(f"--precision: {precision:g}: must be above 0 and at most 1")
     if on == TruthFormat.VSR:
         raise CallError("--on vsr: has statements, not all boxes of a phrase; only gritmill eval --relations reads it")
+    _check_precision(precision)
     configuration, folder = resolve_config(config), files.canonical(output)
     truth_set = open_truth(on, truth, images, split, limit, configuration.source.columns)
     detector, configuration, model_identities = load_detector(configuration)
@@ -89,6 +96,22 @@ def _calibrate_run(config: Config, run: str, output: PathOrUri, limit: int | Non
     result = calibrate_run(run, resolve_config(config), limit, seed)
     _publish(files.canonical(output), result, "number_f1.html.jinja")
     return result
+
+
+def _calibrate_clicks(file: str, output: PathOrUri, precision: float) -> dict[str, Any]:
+    from gritmill.clicks.clicks_file import read_clicks
+    from gritmill.clicks.result import build_result
+    from pipeline import files
+
+    _check_precision(precision)
+    result = build_result(read_clicks(file), file, precision)
+    _publish(files.canonical(output), result, "clicks.html.jinja")
+    return result
+
+
+def _check_precision(precision: float) -> None:
+    if not 0 < precision <= 1:
+        raise CallError(f"--precision: {precision:g}: must be above 0 and at most 1")
 
 
 def _publish(folder: str, result: dict[str, Any], template: str) -> None:

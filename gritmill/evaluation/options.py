@@ -34,6 +34,12 @@ WithoutTruth = Annotated[
     PathOrUri | None,
     Option("--without-truth", "Run folder: finds the threshold from stated numbers.", "DIR", cli_type=str | None),
 ]
+ClicksFile = Annotated[
+    PathOrUri | None,
+    Option(
+        "--clicks", "Answers saved by the page of view: finds the threshold from them.", "FILE", cli_type=str | None
+    ),
+]
 On = Annotated[str, Option("--on", "Format of the data set.", cli_type=TruthFormat)]
 Images = Annotated[PathOrUri | None, Option("--images", "Folder of the images.", "DIR", cli_type=str | None)]
 Split = Annotated[str | None, Option("--split", "Split of the data set: val, test, testA, ...", "NAME")]

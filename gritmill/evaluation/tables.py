@@ -122,6 +122,49 @@ def _number_lines(result: dict[str, Any]) -> Iterator[str]:
     yield f"  {result['paste']['set']}{' (the lowest possible: detector.floor)' if lowest else ''}"
 
 
+def show_clicks(result: dict[str, Any]) -> None:
+    """Prints the precision and the thresholds of `gritmill calibrate --clicks`, and what is missing."""
+    console = data_console()
+    for line in _click_lines(result):
+        console.print(line, soft_wrap=True)
+
+
+def _click_lines(result: dict[str, Any]) -> Iterator[str]:
+    clicks, interval, in_force = result["clicks"], result["interval"], result["in_force"]
+    counts = ", ".join(f"{clicks[answer]} {answer}" for answer in ("yes", "no", "skipped"))
+    yield f"{clicks['answers']} of {counted(clicks['asked'], 'box')} answered: {counts}"
+    yield from (printable(note) for note in result["notes"])
+    yield (
+        f"active threshold: {in_force['threshold']:g} ({printable(in_force['source'])}): "
+        f"precision {percent(result['precision'])}, 95 % interval {_percents(interval['precision'])}"
+    )
+    best = result["best_f1"]
+    yield f"threshold for the best F1: {best['threshold']:g}, 95 % interval {_scores(best['interval']['threshold'])}"
+    figures = best["figures"]
+    yield (
+        f"  F1 {percent(figures['f1'])} ({_percents(best['interval']['f1'])}), "
+        f"precision {percent(figures['precision'])}, recall {percent(figures['recall'])} of the things with a candidate"
+    )
+    yield f"  --set selection.score={best['threshold']:g}"
+    if result["threshold"] is not None:
+        threshold = result["threshold"]
+        yield (
+            f"threshold for a precision of {result['wished_precision']:g}: {threshold:g}, "
+            f"95 % interval {_scores(interval['threshold'])}"
+        )
+        if interval["reached"] < 0.975:
+            yield f"  {percent(1 - interval['reached'])} of the likely curves do not reach this precision"
+        yield f"  --set selection.score={threshold:g}"
+
+
+def _scores(interval: list[float]) -> str:
+    return "{:g} to {:g}".format(*interval)
+
+
+def _percents(interval: list[float]) -> str:
+    return " to ".join(map(percent, interval))
+
+
 def make_table(first: str, *others: str) -> Table:
     """A table whose first column is text and whose others are numbers."""
     numbers = (Column(head, justify="right") for head in others)

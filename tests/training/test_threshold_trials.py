@@ -5,9 +5,18 @@ import pytest
 
 import gritmill
 from tests import sample_pairs
-from training.threshold_trials import trials
+from training.threshold_trials import clicks, trials
 from training.threshold_trials.recorded import NO_THING, Candidates, Recorded, has_decoys, read_run
-from training.threshold_trials.trials import NUMBER_F1, comparison, draw, markdown, run_trials, subset, true_f1
+from training.threshold_trials.trials import (
+    NUMBER_F1,
+    comparison,
+    draw,
+    markdown,
+    right_boxes,
+    run_trials,
+    subset,
+    true_f1,
+)
 from training.threshold_trials.weakened import DISTURBANCES, WEAK, Weakness, weaken
 from transforms import bundled
 
@@ -47,7 +56,7 @@ def scenes(pictures=40):
 
 def test_the_true_f1_takes_the_best_box_on_a_thing():
     boxes = candidates([(0.9, 0, 0, 0), (0.8, 0, 0, 0), (0.7, 0, 0, 1), (0.6, 1, 0, NO_THING), (0.5, 2, 0, 0)])
-    f1 = true_f1(boxes, 4, np.array([0.5, 0.6, 0.75, 0.95]))
+    f1 = true_f1(boxes, right_boxes(boxes), 4, np.array([0.5, 0.6, 0.75, 0.95]))
     assert f1 == pytest.approx([2 * 3 / 9, 2 * 2 / 8, 2 * 1 / 6, 0])
 
 
@@ -129,3 +138,16 @@ def test_a_run_is_read_with_its_truth(tmp_path, parser):
     assert run.hull[:, run.things > 0].max() > 0
     assert len(run.decoy_picture) > 12
     assert run.decoy_boxes.owner.max() < len(run.decoy_picture)
+
+
+@pytest.mark.parametrize("case", clicks.CASES)
+def test_answers_about_a_perfect_detector_lose_nothing(monkeypatch, case):
+    monkeypatch.setattr(clicks, "DETECTORS", {"perfect": PERFECT})
+    results = {case: clicks.run_trials([scenes(200)], 2, case, 60, 0)}
+    assert clicks.table(results).count("\n") == 2
+    for one in results[case]["perfect"]:
+        assert one.loss < (0.03 if case == "none" else 0.3)
+        assert len(one.covered) == len(one.width) == len(clicks.AT)
+    if case == "none":
+        assert results == {case: clicks.run_trials([scenes(200)], 2, case, 60, 0)}
+        assert all(all(one.covered) for one in results[case]["perfect"])

@@ -106,14 +106,14 @@ def draw(
     run = disturb(subset(recorded, rng.choice(recorded.pictures, pictures, replace=False)), rng)
     boxes = weaken(run.boxes, len(run.number), weakness, rng)
     decoys = weaken(run.decoy_boxes, len(run.decoy_picture), weakness, rng)
-    kept = boxes.take(_select(run.picture[boxes.owner], boxes, drop_groups))
+    kept = boxes.take(select_boxes(run.picture[boxes.owner], boxes, drop_groups))
     # As `without_truth` does: decoys compete with the phrases of the caption, and only their own boxes count.
     both = boxes.joined(Candidates(decoys.score, decoys.owner + len(run.number), decoys.corners, decoys.thing))
-    left = _select(np.concatenate((run.picture, run.decoy_picture))[both.owner], both, drop_groups)
+    left = select_boxes(np.concatenate((run.picture, run.decoy_picture))[both.owner], both, drop_groups)
     kept_decoys = decoys.take(left[left >= len(boxes.score)] - len(boxes.score))
     thresholds = threshold_grid(FLOOR)
     curve = _counted(run, kept, kept_decoys).curve(thresholds)
-    f1 = true_f1(kept, int(run.things.sum()), thresholds)
+    f1 = true_f1(kept, right_boxes(kept), int(run.things.sum()), thresholds)
     absent = float((run.things[run.number > 0] == 0).mean())
     found = {name: int(estimate(curve).argmax()) for name, estimate in ESTIMATORS.items()}
     return Draw(
@@ -124,7 +124,7 @@ def draw(
     )
 
 
-def _select(picture: np.ndarray, boxes: Candidates, drop_groups: bool) -> np.ndarray:
+def select_boxes(picture: np.ndarray, boxes: Candidates, drop_groups: bool) -> np.ndarray:
     """Positions of the boxes that a run keeps: suppression across the phrases of a picture, then group boxes."""
     (above,) = np.nonzero(boxes.score >= FLOOR)
     ranked = above[np.lexsort((boxes.owner[above], -boxes.score[above], picture[above]))]
@@ -149,13 +149,25 @@ def _counted(run: Recorded, kept: Candidates, decoys: Candidates) -> Counted:
     )
 
 
-def true_f1(kept: Candidates, things: int, thresholds: np.ndarray) -> np.ndarray:
-    """2 right / (boxes + things) at each threshold, over all phrases. Of the boxes on one thing, the best is right."""
+def right_boxes(kept: Candidates) -> np.ndarray:
+    """Whether each box is right, a bool. Of the boxes on one thing, the best is right."""
     order = np.argsort(-kept.score, kind="stable")
     thing, owner = kept.thing[order], kept.owner[order]
-    right = (thing != NO_THING) & (rank_within(owner, thing) == 0)
-    ends = len(order) - np.searchsorted(kept.score[order][::-1], thresholds, side="left")
-    f1: np.ndarray = 2 * np.concatenate(([0], np.cumsum(right)))[ends] / np.maximum(ends + things, 1)
+    right = np.empty(len(order), bool)
+    right[order] = (thing != NO_THING) & (rank_within(owner, thing) == 0)
+    return right
+
+
+def at_least(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """How many scores reach each threshold."""
+    counts: np.ndarray = len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")
+    return counts
+
+
+def true_f1(kept: Candidates, right: np.ndarray, things: int, thresholds: np.ndarray) -> np.ndarray:
+    """2 right / (boxes + things) at each threshold, over all phrases. right: as from `right_boxes`."""
+    boxes = at_least(kept.score, thresholds)
+    f1: np.ndarray = 2 * at_least(kept.score[right], thresholds) / np.maximum(boxes + things, 1)
     return f1
 
 

@@ -26,6 +26,9 @@ _IMAGES_FOLDER = "images"
 _DATA_NAME = "data.js"
 _STATIC_FILES = ("viewer.css", "select.js", "draw.js", "badges.js", "light.js", "charts.js", "filters.js", "viewer.js")
 
+_CLICKS_FILES = ("clicks.css", "clicks.js", "clicks.html")
+"""Of the page that asks about boxes."""
+
 
 def packed_plan(folder: str, manifest: Manifest) -> Plan:
     """The plan of the detections that the run was packed from.
@@ -103,5 +106,5 @@ def write_page(target: str, content: dict[str, Any]) -> None:
     """Publishes the data and the static files, index.html last."""
     publish_bytes(files.join(target, _DATA_NAME), page_data.to_script(content))
     static = package_files(__package__) / "static"
-    for name in (*_STATIC_FILES, PAGE_NAME):
+    for name in (*_STATIC_FILES, *_CLICKS_FILES, PAGE_NAME):
         publish_bytes(files.join(target, name), (static / name).read_bytes())

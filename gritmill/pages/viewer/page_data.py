@@ -56,7 +56,7 @@ def sample_json(
             [p.start, p.end, p.head_start, p.head_end, p.expression_start, p.expression_end] for p in pair.phrases
         ],
         "dropped": [[d.start, d.end, str(d.reason)] for d in pair.dropped],
-        "boxes": [[box.phrase, *map(_shortest_float, (*box.corners, box.score))] for box in pair.boxes],
+        "boxes": [[box.phrase, *map(shortest_float, (*box.corners, box.score))] for box in pair.boxes],
         "ambiguous": sorted(dropped_phrases(pair, policy.selection_of(pair))),
         "groups": sorted(dropped_groups(pair, policy.selection_of(pair))),
         "refused": _rejections(pair, policy, scores),
@@ -67,7 +67,7 @@ def _fault_text(fault: Fault | None) -> str:
     return f"{fault.stage}: {fault.reason}" + (f" ({fault.detail})" if fault.detail else "") if fault else ""
 
 
-def _shortest_float(value: float) -> float:
+def shortest_float(value: float) -> float:
     """The number with the fewest digits that rounds to the same 32-bit number."""
     exact = np.float32(value)
     short = float(str(exact))

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from pipeline.ids import ChunkId
@@ -24,10 +24,11 @@ Outcome = Kept | Rejected | Fault
 
 @dataclass(frozen=True)
 class Picked:
-    """A pair to show, and its outcome."""
+    """A pair to show, and its outcome. weight: how many of the judged rows with this kind of outcome it stands for."""
 
     pair: Pair
     outcome: Outcome
+    weight: float = 1.0
 
     @property
     def outcome_key(self) -> tuple[str, str, str]:
@@ -106,4 +107,6 @@ def _choose_pairs(shuffled: list[Picked], samples: int) -> list[Picked]:
         key = picked.outcome_key
         counts[key] += 1
         (first if key[0] != "kept" and counts[key] <= quota else others).append(picked)
-    return (first + others)[:samples]
+    chosen = (first + others)[:samples]
+    shown = Counter(picked.outcome_key for picked in chosen)
+    return [replace(picked, weight=counts[picked.outcome_key] / shown[picked.outcome_key]) for picked in chosen]

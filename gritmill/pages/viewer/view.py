@@ -20,6 +20,7 @@ def view(
     detections: Detections = None,
     samples: Annotated[int, Option("--samples", "Number of pairs on the page.", "N", min=1)] = 1000,
     seed: Annotated[int, Option("--seed", "Seed that chooses the pairs.", "N")] = 0,
+    clicks: Annotated[int, Option("--clicks", "Number of boxes that the page asks about.", "N", min=1)] = 100,
     quiet: Quiet = True,
 ) -> dict[str, Any]:
     """Writes the page of a finished run. An earlier page in the same folder is replaced.
@@ -29,21 +30,23 @@ def view(
 
     Returns:
       `page`: location of index.html. `kept`, `rejected`, `failed`: numbers of pairs on the page. `missing`: number of
-      pairs whose image is not available.
+      pairs whose image is not available. `asked`: number of boxes that the page asks about.
 
     Raises:
       CallError: the run is not finished, its detections are missing, or the folder contains anything but a page.
       EnvironmentFault: files of the run are gone or have changed.
     """
     from gritmill.pages.viewer import page, page_data
+    from gritmill.pages.viewer.boxes_to_check import clicks_json
     from gritmill.pages.viewer.pick_pairs import pick_pairs
     from pipeline import files, layout
     from pipeline.files.lock import hold, reading
     from pipeline.pack.driver import check_dialects, find_detections
     from pipeline.pack.manifest import need_manifest
 
-    if samples < 1:
-        raise CallError(f"--samples: {samples}: must be at least 1")
+    for option, number in (("--samples", samples), ("--clicks", clicks)):
+        if number < 1:
+            raise CallError(f"{option}: {number}: must be at least 1")
     source = files.canonical(run)
     manifest = need_manifest(run)
     folder = find_detections(fspath(detections or source))
@@ -63,8 +66,9 @@ def view(
         if (need_manifest(run), page.packed_plan(folder, manifest)) != (manifest, plan):
             raise EnvironmentFault(f"{source}: the run changed while the page was written; run gritmill view again")
         shown = [page_data.sample_json(one, policy, stops, *at) for one, at in zip(picked, pictures, strict=True)]
-        page.write_page(target, {**run_data, "samples": shown, "seed": seed})
+        asked = clicks_json(picked, [name for name, _ in pictures], manifest, run_data, clicks, seed)
+        page.write_page(target, {**run_data, "samples": shown, "seed": seed, "clicks": asked})
     counts = Counter(one.outcome_key[0] for one in picked)
     numbers = {name: counts[name] for name in ("kept", "rejected", "failed")}
     missing = sum(1 for _, fault in pictures if fault)
-    return {"page": files.join(target, page.PAGE_NAME), **numbers, "missing": missing}
+    return {"page": files.join(target, page.PAGE_NAME), **numbers, "missing": missing, "asked": len(asked["places"])}

@@ -87,7 +87,7 @@ def test_each_command_prints_its_result(asked, folder):
     view, lines = asked("view", "out", "--quiet")
     assert view == {
         "page": str(folder / "out/view/index.html"),
-        "counts": {"kept": 10, "rejected": 0, "failed": 0, "missing": 0},
+        "counts": {"kept": 10, "rejected": 0, "failed": 0, "missing": 0, "asked": run["counts"]["boxes"]},
         "status": 0,
     }
 

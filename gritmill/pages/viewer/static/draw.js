@@ -182,5 +182,5 @@
     return table;
   }
 
-  Object.assign(window.gritmill, { element, body, candidates, phraseText, expressionText, number, plural, cut });
+  Object.assign(window.gritmill, { element, body, candidates, words, phraseText, expressionText, number, plural, cut });
 })();

@@ -1,12 +1,15 @@
 """Hand-made pairs that are hard to lay out, and a page of them."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 from PIL import Image
 
 from gritmill.pages.thumbnails import LONG_SIDE
 from gritmill.pages.viewer import page, page_data
+from gritmill.pages.viewer.boxes_to_check import clicks_json
 from gritmill.pages.viewer.pick_pairs import Picked
 from pipeline.pack.manifest import need_manifest
 from tests.gritmill.pages.viewer.conftest import policy_of
@@ -65,15 +68,19 @@ def write_page(run, folder, pairs):
     manifest = need_manifest(str(run))
     policy = policy_of(json.loads((run / "manifest.json").read_text()), 0.05)
     data = page.read_run(str(run), manifest)
-    data["run"]["selection"] |= {"min_side": 0, "min_area": 0, "max_area": 1, "nms_iou": 0.9}
-    data["run"]["selection"] |= {"boxes_per_phrase": None, "boxes_per_pair": None}
+    loose = {"min_side": 0, "min_area": 0, "max_area": 1, "nms_iou": 0.9}
+    loose |= {"boxes_per_phrase": None, "boxes_per_pair": None}
+    data["run"]["selection"] |= loose
     data["run"]["histograms"]["heads"] = [["\U0001f600" * 40, 3], ["\u05db\u05dc\u05d1", 2], ["x" * 4000, 1]]
     (folder / "images").mkdir(parents=True)
-    samples = []
+    samples, picked = [], [Picked(one, judge(one, policy)) for one in pairs]
     for number, one in enumerate(pairs):
         name = f"images/{number:05}.jpg"
         picture = Image.new("RGB", (one.width, one.height), "#8a9a8a")
         picture.thumbnail((LONG_SIDE, LONG_SIDE))
         picture.save(folder / name)
-        samples.append(page_data.sample_json(Picked(one, judge(one, policy)), policy, [], name, None))
-    page.write_page(str(folder), {**data, "samples": samples, "seed": 0})
+        samples.append(page_data.sample_json(picked[number], policy, [], name, None))
+    selection = policy.selection.model_copy(update=loose)
+    shown = SimpleNamespace(**vars(manifest), policy=replace(policy, selection=selection), settings=manifest.settings)
+    clicks = clicks_json(picked, [one["picture"] for one in samples], shown, data, 100, 0)
+    page.write_page(str(folder), {**data, "samples": samples, "seed": 0, "clicks": clicks})

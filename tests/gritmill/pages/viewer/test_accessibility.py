@@ -7,6 +7,7 @@ from PIL import Image
 
 import gritmill
 from gritmill.pages.viewer.view import view
+from tests.gritmill.clicks.made import made, write
 from tests.gritmill.pages.viewer import hard_pairs
 from tests.gritmill.pages.viewer.browsing import IN_CHROMIUM, SETTLED, click, find, opened
 
@@ -98,6 +99,43 @@ def test_a_page_of_pairs_that_are_hard_to_lay_out(chromium, finished, tmp_path, 
         check_states(browser)
 
 
+def forget_answers(browser):
+    browser.execute_script("localStorage.clear()")
+    browser.refresh()
+    browser.execute_async_script(SETTLED)
+
+
+@SCHEMES
+@WIDTHS
+def test_the_page_that_asks_about_boxes(chromium, finished, tmp_path, scheme, width):
+    view(finished, tmp_path / "view", samples=20, clicks=4)
+    with opened(chromium, tmp_path / "view/clicks.html", width, scheme=scheme) as browser:
+        forget_answers(browser)
+        for answer in ("#yes", "#no", "#skipped", "#yes"):
+            assert browser.execute_script(FITS)
+            check(browser)
+            click(browser, answer)
+        assert "all have an answer" in find(browser, "#question")[0].text
+        check(browser)
+
+
+@WIDTHS
+def test_boxes_that_are_hard_to_lay_out(chromium, finished, tmp_path, width):
+    hard_pairs.write_page(finished, tmp_path / "view", hard_pairs.hard_pairs())
+    with opened(chromium, tmp_path / "view/clicks.html", width, 900) as browser:
+        forget_answers(browser)
+        longest = 0
+        while find(browser, "#show img"):
+            assert browser.execute_script(FITS)
+            length = len(find(browser, "#show .caption")[0].text)
+            if length > longest:
+                longest = length
+                check(browser)
+            click(browser, "#yes")
+        assert longest > 6000
+        assert int(find(browser, "#tally-yes")[0].text) > 50
+
+
 @SCHEMES
 def test_a_page_without_pairs(chromium, finished, tmp_path, scheme):
     hard_pairs.write_page(finished, tmp_path / "view", [])
@@ -140,13 +178,15 @@ def calibrated(tmp_path_factory):
     (folder / "pairs.jsonl").write_text(json.dumps(row) + "\n")
     gritmill.ground(config, inputs=folder / "pairs.jsonl", output=folder / "run")
     gritmill.calibrate(config, without_truth=folder / "run", output=folder / "numbers")
+    clicks = write(folder, made(["no", None, "yes"] * 10))
+    gritmill.calibrate(clicks=clicks, output=folder / "clicks")
     return folder
 
 
 @SCHEMES
 @WIDTHS
 def test_the_calibration(chromium, calibrated, scheme, width):
-    for name, charts in (("whole", 3), ("none", 0), ("numbers", 2)):
+    for name, charts in (("whole", 3), ("none", 0), ("numbers", 2), ("clicks", 2)):
         with opened(chromium, calibrated / name / "calibration.html", width, scheme=scheme) as browser:
             assert len(find(browser, "svg")) == charts
             assert browser.execute_script(FITS)

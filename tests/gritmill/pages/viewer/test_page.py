@@ -21,7 +21,7 @@ import gritmill
 from gritmill.main import main
 from gritmill.pages.thumbnails import LONG_SIDE, make_thumbnails
 from gritmill.pages.viewer import page_data
-from gritmill.pages.viewer.page import _STATIC_FILES
+from gritmill.pages.viewer.page import _CLICKS_FILES, _STATIC_FILES
 from gritmill.pages.viewer.serve import address, server
 from gritmill.pages.viewer.view import view
 from pipeline.layout import TEMPORARY
@@ -56,7 +56,7 @@ def test_a_script_holds_any_value_and_nothing_that_html_or_javascript_would_obey
 
 @given(st.floats(0, 1, width=32))
 def test_numbers_are_short_and_the_same_in_32_bits(value):
-    short = page_data._shortest_float(value)
+    short = page_data.shortest_float(value)
     assert np.float32(short) == np.float32(value)
     assert len(repr(short)) <= len(repr(value))
 
@@ -68,7 +68,7 @@ def test_the_folder_is_whole_and_the_same_twice(finished, tmp_path):
     assert told["page"] == str(tmp_path / "one/index.html")
     assert told["kept"] + told["rejected"] + told["failed"] == 30
     there = {path.name for path in (tmp_path / "one").iterdir() if not path.name.startswith(".")}
-    assert there == {"index.html", "data.js", "images", *_STATIC_FILES}
+    assert there == {"index.html", "data.js", "images", *_STATIC_FILES, *_CLICKS_FILES}
 
 
 def test_the_page_names_what_is_there(finished, tmp_path):
@@ -76,6 +76,9 @@ def test_the_page_names_what_is_there(finished, tmp_path):
     page = (tmp_path / "out/index.html").read_text()
     assert all(f'"{name}"' in page for name in (*_STATIC_FILES, "data.js"))
     assert "//" not in page.replace("<!doctype", "")
+    asking = (tmp_path / "out/clicks.html").read_text()
+    assert all(f'"{name}"' in asking for name in ("clicks.css", "clicks.js", "index.html", "data.js"))
+    assert '"clicks.html"' in page
     samples = read(tmp_path / "out")["samples"]
     assert [s["caption"] for s in samples[: len(ODD)]] == list(ODD)
     assert all((tmp_path / "out" / s["picture"]).is_file() for s in samples if s["picture"])

@@ -1,0 +1,107 @@
+"""`gritmill calibrate --clicks` from a file to what is written and printed."""
+
+import json
+
+import pytest
+
+import gritmill
+from pipeline.faults import CallError
+from tests.gritmill.clicks.made import made, write
+
+HUNDRED = ["no"] * 40 + ["yes"] * 60
+
+
+def test_the_threshold_is_written_and_printed(call, tmp_path):
+    write(tmp_path, made(HUNDRED))
+    status, screen, lines = call("calibrate", "--clicks", "clicks.json", "--output", "out", "--precision", 0.95)
+    assert (status, lines) == (0, [])
+    result = json.loads((tmp_path / "out/calibration.json").read_text())
+    assert result["clicks"] == {"asked": 100, "answers": 100, "yes": 60, "no": 40, "skipped": 0}
+    assert 0.3 < result["threshold"] < 0.45
+    assert 0.35 < result["best_f1"]["threshold"] < 0.45
+    low, high = result["interval"]["precision"]
+    assert 0.7 < low < result["precision"] < high < 0.95  # of 700 boxes from 0.3 on, those from 0.4 on are right
+    assert result["at_threshold"]["precision"] >= 0.95
+    assert result["notes"] == []
+    for line in (
+        "100 of 100 boxes answered: 60 yes, 40 no, 0 skipped",
+        f"  --set selection.score={result['threshold']:g}",
+        f"  --set selection.score={result['best_f1']['threshold']:g}",
+        "curves in out",
+    ):
+        assert line in screen.splitlines()
+    assert f"selection.score={result['threshold']:g}" in (tmp_path / "out/calibration.html").read_text()
+
+
+def test_the_same_answers_give_the_same_bytes_and_the_json_object(call, tmp_path):
+    write(tmp_path, made(HUNDRED))
+    result = gritmill.calibrate(clicks=tmp_path / "clicks.json", output=tmp_path / "one")
+    _, screen, _ = call("calibrate", "--clicks", "clicks.json", "--output", "two", "--json")
+    one, two = ((tmp_path / name / "calibration.json").read_bytes() for name in ("one", "two"))
+    assert one == two
+    assert json.loads(one) == result
+    del result["curves"]
+    assert json.loads(screen) == result | {"folder": "two", "status": 0}
+
+
+def test_a_run_whose_scores_are_all_equal_has_a_precision(tmp_path):
+    write(tmp_path, made(["yes", "yes", "no"] * 30, score=lambda place: 1.0))
+    result = gritmill.calibrate(clicks=tmp_path / "clicks.json", output=tmp_path / "out")
+    (group,) = result["groups"]
+    assert (group["answers"], group["yes"], group["to"]) == (90, 60, 1.0)
+    assert result["curves"]["all"][-1]["precision"] == pytest.approx(2 / 3, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("answers", "notes"),
+    [
+        (["yes", "no", "yes"] * 5, ["indicative: 15 answers yes or no, fewer than 40"]),
+        (["no", "yes"] * 25 + ["skipped"] * 30, ["30 boxes of 80 skipped: if these are worse, precision is lower"]),
+        (["yes"] * 50, ["every answer is yes: the answers do not tell where the chance changes"]),
+        (["no"] * 50, ["every answer is no: the answers do not tell where the chance changes"]),
+    ],
+)
+def test_what_is_missing_is_said(tmp_path, answers, notes):
+    write(tmp_path, made([None, *answers]))
+    result = gritmill.calibrate(clicks=tmp_path / "clicks.json", output=tmp_path / "out")
+    assert [note for note in result["notes"] if not note.startswith("the best F1 is at")] == notes
+    page = (tmp_path / "out/calibration.html").read_text()
+    assert all(note in page for note in notes)
+
+
+def test_no_threshold_is_precise_enough(call, tmp_path):
+    write(tmp_path, made(["no", "yes", "no"] * 30))
+    status, screen, lines = call("calibrate", "--clicks", "clicks.json", "--output", "out")
+    assert status == 1
+    assert lines[0].startswith("gritmill: no threshold gives a precision of 0.9: the highest is 0.")
+    assert "selection.score" in screen  # of the best F1
+    assert (tmp_path / "out/calibration.html").is_file()
+
+
+@pytest.mark.parametrize("answers", [[None, None], ["skipped", None], ["skipped"], []])
+def test_without_an_answer_nothing_is_written(call, tmp_path, answers):
+    write(tmp_path, made(answers))
+    status, screen, lines = call("calibrate", "--clicks", "clicks.json", "--output", "out")
+    assert (status, screen, len(lines)) == (1, "", 1)
+    assert "nothing was measured: none of " in lines[0]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--clicks", "none.json"), "--clicks: none.json: no such file; the page of gritmill view saves it"),
+        (("--clicks", "a", "--truth", "b"), "--truth and --clicks: give only one of them"),
+        (("--clicks", "a", "--without-truth", "b"), "--without-truth and --clicks: give only one of them"),
+        ((), "--truth: is missing; name a set with true boxes, a run with --without-truth, or answers with --clicks"),
+    ],
+)
+def test_wrong_calls(call, words, said):
+    status, _, lines = call("calibrate", *words, "--output", "out")
+    assert (status, lines) == (2, [f"gritmill: {said}"])
+
+
+def test_a_precision_of_zero_is_refused(tmp_path):
+    write(tmp_path, made(HUNDRED))
+    with pytest.raises(CallError, match="--precision: 0: must be above 0"):
+        gritmill.calibrate(clicks=tmp_path / "clicks.json", output=tmp_path / "out", precision=0)
