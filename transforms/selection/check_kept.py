@@ -71,30 +71,34 @@ def check_pair(
 class PairChecker:
     """Checks the claims of one pair at several thresholds. What the detector found at its floor is counted only once.
 
+    exact: whether verdicts and numbers are those of `check_pair` at each threshold. Otherwise only `contradicted` is: a
+      claim that more boxes cannot contradict keeps its verdict, though it may be supported by now.
     limits: the scores at which a verdict may change though the kept boxes do not. From one of them down, the limit of
     candidates may have removed boxes above the threshold.
     """
 
-    def __init__(self, pair: Pair, candidates: Candidates, settings: SelectionSettings) -> None:
+    def __init__(
+        self, pair: Pair, candidates: Candidates, settings: SelectionSettings, exact: bool = False
+    ) -> None:
         """candidates: of this pair alone, as number 0."""
         counted = {claim.subject for claim in pair.claims if claim.kind is ClaimKind.COUNT}
         wanted = [(0, n) for n, phrase in enumerate(pair.phrases) if (phrase.start, phrase.end) in counted]
         self._pair = pair
         self._settings = settings
+        self._exact = exact
         self._last: dict[int, tuple[list[PhraseBoxes | None], Checked]] = {}
         self._floor = _at_floor(candidates, wanted, {0} if pair.boxes_cut else set(), settings)
         self.limits = {found.lowest for found in self._floor.values() if found.cut}
 
     def check(self, groundings: Sequence[Grounding], threshold: float) -> list[Checked]:
         """The verdicts on the claims with these kept boxes, best first within a phrase. Call it with descending
-        thresholds: a claim is checked again only if one of its phrases has other boxes. One that more boxes cannot
-        contradict keeps its verdict; it may be supported by now."""
+        thresholds: a claim is checked again only if one of its phrases has other boxes."""
         one = SelectedPair(0, self._pair, groundings)
         boxes = _boxes(one, _kept_by_span(one), self._floor, self._settings, threshold)
         verdicts = []
         for number, claim in enumerate(self._pair.claims):
             last = self._last.get(number)
-            if last and _is_settled(claim, last[1]):
+            if last and not self._exact and _is_settled(claim, last[1]):
                 verdicts.append(last[1])
                 continue
             known = phrases_of(claim, boxes)

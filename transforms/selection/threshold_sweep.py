@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from transforms.claims.verdicts import Checked
 from transforms.records import Claim, Grounding, Pair, Phrase
 from transforms.selection.check_kept import PairChecker
 from transforms.selection.contradictions import contradiction, rejecting_claims
@@ -62,6 +63,22 @@ def sweep(
         replace(pair, claims=claims), candidates_of(pair) if candidates is None else candidates, policy.selection
     )
     return _sweep_claims(list(steps), claims, checker, ranked, policy, thresholds)
+
+
+def sweep_verdicts(
+    pair: Pair, ranked: Sequence[Grounding], policy: Policy, thresholds: Sequence[float]
+) -> Iterator[tuple[int, list[Checked]]]:
+    """Yields the verdicts on all claims of a pair from threshold number `level` down to the next level, as `judge` has
+    them at each threshold. From the highest threshold with a box down. The arguments are those of `sweep`.
+    """
+    if not pair.claims:
+        return
+    checker = PairChecker(pair, candidates_of(pair), policy.selection, exact=True)
+    levels = [bisect_right(thresholds, grounding.box.score) - 1 for grounding in ranked]
+    limits = {bisect_right(thresholds, score) - 1 for score in checker.limits}
+    for level in sorted({*levels, *limits} - {-1}, reverse=True):
+        if boxes := sum(other >= level for other in levels):
+            yield level, checker.check(ranked[:boxes], thresholds[level])
 
 
 def _sweep_claims(
