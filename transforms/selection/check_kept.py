@@ -77,9 +77,7 @@ class PairChecker:
     candidates may have removed boxes above the threshold.
     """
 
-    def __init__(
-        self, pair: Pair, candidates: Candidates, settings: SelectionSettings, exact: bool = False
-    ) -> None:
+    def __init__(self, pair: Pair, candidates: Candidates, settings: SelectionSettings, exact: bool = False) -> None:
         """candidates: of this pair alone, as number 0."""
         counted = {claim.subject for claim in pair.claims if claim.kind is ClaimKind.COUNT}
         wanted = [(0, n) for n, phrase in enumerate(pair.phrases) if (phrase.start, phrase.end) in counted]

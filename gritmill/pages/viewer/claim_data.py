@@ -18,9 +18,7 @@ _Value = TypeVar("_Value")
 _VERDICTS = list(Verdict)
 
 
-def claims_json(
-    pair: Pair, ranked: Sequence[Grounding], policy: Policy, scores: Sequence[float]
-) -> list[list[Any]]:
+def claims_json(pair: Pair, ranked: Sequence[Grounding], policy: Policy, scores: Sequence[float]) -> list[list[Any]]:
     """The claims of a pair in the order of the words; none if no stop keeps a box.
 
     A claim: kind, start and end of its words and of its subject, predicate, number, whether it is negated (1 or 0),

@@ -47,7 +47,7 @@
   }
 
   const numbers = ({ names }, [, , ...values]) =>
-    names.flatMap((name, at) => (values[at] ?? null) === null ? [] : [`${name} ${values[at]}`]).join(", ") || "no box to measure";
+    names.flatMap((name, at) => (values[at] ?? null) === null ? [] : [`${name} ${values[at]}`]).join(", ") || "nothing measured";
 
   function line(sample, claim, found, at) {
     const verdict = VERDICTS[found[1]];

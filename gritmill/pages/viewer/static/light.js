@@ -21,7 +21,7 @@
     mark(card, claim ? claim.dataset.claim : null);
     let lit = false;
     for (const one of card.querySelectorAll("[data-phrase], [data-within], [data-claim]")) {
-      const own = keyOf(one) === key || (claim && one.matches(".subject, .object"));
+      const own = keyOf(one) === key || one.matches(".subject, .object");
       one.classList.toggle("lit", own);
       lit ||= own;
     }

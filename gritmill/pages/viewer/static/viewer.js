@@ -197,7 +197,7 @@
 
   function onKey(event) {
     if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches("input, select") || enlarged.open) return;
-    if (event.target.matches(".caption") && SCROLLING.has(event.key)) return;
+    if (event.target.matches(".caption, .claims ul") && SCROLLING.has(event.key)) return;
     const to = target(event.key);
     const phrase = phraseOf(event.target);
     if (to !== null) move(to);

@@ -1,6 +1,7 @@
 """Hand-made pairs that are hard to lay out, and a page of them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -10,7 +11,7 @@ from gritmill.pages.viewer import page, page_data
 from gritmill.pages.viewer.pick_pairs import Picked
 from pipeline.pack.manifest import need_manifest
 from tests.gritmill.pages.viewer.conftest import policy_of
-from transforms.records import Box, Pair, Phrase
+from transforms.records import Box, Claim, ClaimKind, Pair, Phrase
 from transforms.selection.judge import judge
 
 SIDE = 0.06  # of a small box, as a share of the image
@@ -23,6 +24,16 @@ def pair(key, caption, phrases, boxes, width=640, height=480):
     found = tuple(Box(*box, 0.9 - number / 1000) for number, box in enumerate(boxes))
     named = tuple(Phrase(*span) for span in spans)
     return Pair(key, "hard", 0, caption, width=width, height=height, phrases=named, boxes=found)
+
+
+def with_claims(one):
+    """The pair with many claims: far apart, long, and one without a break."""
+    subject, *others = [(phrase.start, phrase.end) for phrase in one.phrases]
+    far = [
+        Claim(ClaimKind.RELATION, end, end + 3, *subject, "near", objects=span) for span in others for end in span[1:]
+    ]
+    counts = [Claim(ClaimKind.COUNT, start, end, start, end, "at_least", 1) for start, end in (subject, *others)]
+    return replace(one, claims=(*counts, *far))
 
 
 def _at(phrase, x, y, side=SIDE):
@@ -56,6 +67,9 @@ def hard_pairs():
         pair("narrow", "a red pole.", ["a red pole"], [(0, 0.0, 0.2, 1.0, 0.8)], 1, 1000),
         pair("flat", "a red line.", ["a red line"], [(0, 0.2, 0.0, 0.8, 1.0)], 1000, 1),
         pair("long", f"{long} near {'x' * 3000}. " + "more words, " * 300, [long], [_at(0, 0.5, 0.5, 0.3)]),
+        with_claims(
+            pair("claims", f"{many}, {'y' * 90}", [*words[:9], "y" * 90], [_at(n, n / 9, 0.5) for n in range(10)])
+        ),
         pair("hebrew/1 (2).jpg", hebrew, ["כלב אדום", "חתול כחול"], [_at(0, 0.3, 0.5, 0.2), _at(1, 0.7, 0.5, 0.2)]),
     ]
 
@@ -64,16 +78,18 @@ def write_page(run, folder, pairs):
     """Writes a page of the pairs, with the figures of a finished run, and one grey image per pair."""
     manifest = need_manifest(str(run))
     policy = policy_of(json.loads((run / "manifest.json").read_text()), 0.05)
+    loose = {"min_side": 0, "min_area": 0, "max_area": 1, "nms_iou": 0.9}
+    loose |= {"boxes_per_phrase": None, "boxes_per_pair": None}
+    policy = replace(policy, selection=policy.selection.model_copy(update=loose))
     data = page.read_run(str(run), manifest)
-    data["run"]["selection"] |= {"min_side": 0, "min_area": 0, "max_area": 1, "nms_iou": 0.9}
-    data["run"]["selection"] |= {"boxes_per_phrase": None, "boxes_per_pair": None}
+    data["run"]["selection"] |= loose
     data["run"]["histograms"]["heads"] = [["\U0001f600" * 40, 3], ["\u05db\u05dc\u05d1", 2], ["x" * 4000, 1]]
     (folder / "images").mkdir(parents=True)
-    samples = []
+    samples, scores = [], data["stops"]["score"]
     for number, one in enumerate(pairs):
         name = f"images/{number:05}.jpg"
         picture = Image.new("RGB", (one.width, one.height), "#8a9a8a")
         picture.thumbnail((LONG_SIDE, LONG_SIDE))
         picture.save(folder / name)
-        samples.append(page_data.sample_json(Picked(one, judge(one, policy)), policy, [], name, None))
+        samples.append(page_data.sample_json(Picked(one, judge(one, policy)), policy, scores, name, None))
     page.write_page(str(folder), {**data, "samples": samples, "seed": 0})
