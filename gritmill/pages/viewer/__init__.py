@@ -2,6 +2,7 @@
 
 pick_pairs   chooses the pairs
 page_data    the data of the page, as a script
+claim_data   the claims of a pair with their verdicts at each stop of the slider
 page         writes the folder of the page
 view         the command: uses the three above
 serve        serves the folder on localhost
