@@ -114,6 +114,7 @@ NEGATED = tuple(replace(claim, negated=True) for claim in CLAIMS)
 AT_LEAST = Claim(ClaimKind.COUNT, 27, 30, 27, 34, "at_least", 2)
 
 
+@settings(max_examples=settings.default.max_examples // 2)
 @given(
     st.lists(boxes(), max_size=12),
     st.sampled_from([None, 1, 2]),
