@@ -5,7 +5,7 @@ import os
 import random
 import signal
 
-from gritmill import Box
+from gritmill import Box, Found
 
 
 def die(*_):
@@ -157,3 +157,14 @@ class Scattered:
 
 def scattered(settings):
     return Scattered()
+
+
+class Limited(Scattered):
+    """Says that a limit removed a box of each picture."""
+
+    def detect(self, requests):
+        return [Found(tuple(boxes), cut=1) for boxes in super().detect(requests)]
+
+
+def limited(settings):
+    return Limited()

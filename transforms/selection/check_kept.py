@@ -1,11 +1,12 @@
 """Verdicts on the claims of kept pairs: from their kept boxes, and for some counts from their candidates.
 
 `pack` calls `check_many` for the kept pairs of a chunk, so that candidates are counted on arrays. `check_pair` does the
-same for one pair, and `ThresholdChecker` for one pair and many thresholds.
+same for one pair, and `PairChecker` for one pair and many thresholds. `ThresholdChecker` only asks whether a threshold
+contradicts anything, which takes less time.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -160,13 +161,38 @@ def threshold_checkers(
 
     pairs: with all boxes that a threshold of 0 keeps, best score first. candidates: at least all those of these pairs.
     """
+    floor = _counted_at_floor(pairs, candidates, settings)
+    return [ThresholdChecker(one, floor, settings) for one in pairs]
+
+
+class PairChecker:
+    """The verdicts of `check_pair` at many thresholds. What the detector found at its floor is counted only once.
+
+    limits: as of `ThresholdChecker`.
+    """
+
+    def __init__(self, pair: Pair, ranked: Sequence[Grounding], settings: SelectionSettings) -> None:
+        """ranked: all boxes that a threshold of 0 keeps, best score first."""
+        self._one = SelectedPair(0, pair, ranked)
+        self._settings = settings
+        self._floor = _counted_at_floor([self._one], candidates_of(pair), settings)
+        self.limits = {found.lowest for found in self._floor.values() if found.cut}
+
+    def check(self, boxes: int, threshold: float) -> tuple[Checked, ...]:
+        """The verdicts with the best `boxes` boxes, which are those that `threshold` keeps."""
+        pair, one = self._one.pair, replace(self._one, groundings=self._one.groundings[:boxes])
+        known = _boxes(one, _kept_by_span(one), self._floor, self._settings, threshold)
+        return tuple(check_claims(pair.claims, known, pair.width, pair.height, pair.caption))
+
+
+def _counted_at_floor(pairs: Sequence[SelectedPair], candidates: Candidates, settings: SelectionSettings) -> Floor:
+    """What the detector found for each phrase that a claim counts."""
     wanted = []
     for one in pairs:
         counted = {claim.subject for claim in one.pair.claims if claim.kind is ClaimKind.COUNT}
         spans = [(phrase.start, phrase.end) for phrase in one.pair.phrases]
         wanted += [(one.number, number) for number, span in enumerate(spans) if span in counted]
-    floor = _at_floor(candidates, sorted(wanted), {one.number for one in pairs if one.pair.boxes_cut}, settings)
-    return [ThresholdChecker(one, floor, settings) for one in pairs]
+    return _at_floor(candidates, sorted(wanted), {one.number for one in pairs if one.pair.boxes_cut}, settings)
 
 
 def _is_settled(claim: Claim, checked: Checked) -> bool:

@@ -4,8 +4,15 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from transforms.claims.verdicts import Checked
 from transforms.records import Grounding, Pair, Phrase
-from transforms.selection.check_kept import SelectedPair, ThresholdChecker, open_claims, threshold_checkers
+from transforms.selection.check_kept import (
+    PairChecker,
+    SelectedPair,
+    ThresholdChecker,
+    open_claims,
+    threshold_checkers,
+)
 from transforms.selection.contradictions import REASONS, rejecting_claims
 from transforms.selection.judge import Policy, Rejected, encode_texts
 from transforms.selection.select_boxes import candidates_of, select
@@ -59,6 +66,22 @@ def sweep(
         one = SelectedPair(0, replace(pair, claims=tuple(claims)), ranked)
         (checker,) = threshold_checkers([one], candidates_of(pair), policy.selection)
     return _sweep_claims(list(steps), checker, thresholds) if checker else steps
+
+
+def sweep_verdicts(
+    pair: Pair, ranked: Sequence[Grounding], policy: Policy, thresholds: Sequence[float]
+) -> Iterator[tuple[int, tuple[Checked, ...]]]:
+    """Yields the verdicts on all claims of a pair from threshold number `level` down to the next level, as `judge` has
+    them at each threshold. From the highest threshold with a box down. The arguments are those of `sweep`.
+    """
+    if not pair.claims:
+        return
+    checker = PairChecker(pair, ranked, policy.selection)
+    levels = [bisect_right(thresholds, grounding.box.score) - 1 for grounding in ranked]
+    limits = {bisect_right(thresholds, score) - 1 for score in checker.limits}
+    for level in sorted({*levels, *limits} - {-1}, reverse=True):
+        if boxes := sum(other >= level for other in levels):
+            yield level, checker.check(boxes, thresholds[level])
 
 
 def _sweep_claims(

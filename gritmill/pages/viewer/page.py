@@ -24,7 +24,17 @@ PAGE_NAME = "index.html"
 
 _IMAGES_FOLDER = "images"
 _DATA_NAME = "data.js"
-_STATIC_FILES = ("viewer.css", "select.js", "draw.js", "badges.js", "light.js", "charts.js", "filters.js", "viewer.js")
+_STATIC_FILES = (
+    "viewer.css",
+    "select.js",
+    "draw.js",
+    "claims.js",
+    "badges.js",
+    "light.js",
+    "charts.js",
+    "filters.js",
+    "viewer.js",
+)
 
 _CLICKS_FILES = ("clicks.css", "clicks.js", "clicks.html")
 """Of the page that asks about boxes."""

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from gritmill.pages.viewer.claim_data import changes, claims_json
 from gritmill.pages.viewer.pick_pairs import Picked
 from pipeline.pack.manifest import Manifest
 from pipeline.pack.statistics import ByThreshold, Histograms
-from transforms.records import Fault, Pair
+from transforms.records import Fault, Grounding, Pair
 from transforms.selection.judge import Policy
 from transforms.selection.select_boxes import dropped_groups, dropped_phrases
 from transforms.selection.threshold_sweep import rank_candidates, sweep
@@ -43,6 +44,7 @@ def sample_json(
     pair = picked.pair
     outcome, stage, reason = picked.outcome_key
     fault = picked.outcome if isinstance(picked.outcome, Fault) else None
+    ranked = [] if pair.error else rank_candidates(pair, policy)
     return {
         "key": pair.key,
         "source": pair.source,
@@ -59,7 +61,8 @@ def sample_json(
         "boxes": [[box.phrase, *map(shortest_float, (*box.corners, box.score))] for box in pair.boxes],
         "ambiguous": sorted(dropped_phrases(pair, policy.selection_of(pair))),
         "groups": sorted(dropped_groups(pair, policy.selection_of(pair))),
-        "refused": _rejections(pair, policy, scores),
+        "refused": _rejections(pair, ranked, policy, scores),
+        "claims": claims_json(pair, ranked, policy, scores),
     }
 
 
@@ -74,16 +77,15 @@ def shortest_float(value: float) -> float:
     return short if np.float32(short) == exact else value
 
 
-def _rejections(pair: Pair, policy: Policy, scores: Sequence[float]) -> list[list[Any]]:
-    """[number of kept boxes, reason] for each stop of the slider at which the pair is rejected because of its text.
+def _rejections(
+    pair: Pair, ranked: Sequence[Grounding], policy: Policy, scores: Sequence[float]
+) -> list[tuple[int, str]]:
+    """(stop, reason) where the reason changes for which the pair is rejected though it has boxes; empty if it is kept.
 
-    The number identifies the boxes: suppression and caps depend only on better boxes, so the boxes at a higher
-    threshold are the first ones, by rank, of those at a lower threshold.
+    A reason holds from its stop down to the next one. It may change though the boxes do not: see `PairChecker.limits`.
     """
-    if pair.error or not pair.boxes:
-        return []
-    steps = sweep(pair, rank_candidates(pair, policy), policy, scores)
-    return [[step.boxes, step.rejection] for step in steps if step.rejection]
+    found = changes((step.level, step.rejection) for step in sweep(pair, ranked, policy, scores))
+    return found if any(reason for _, reason in found) else []
 
 
 def run_json(manifest: Manifest, histograms: Histograms, name: str) -> dict[str, Any]:
@@ -101,6 +103,10 @@ def run_json(manifest: Manifest, histograms: Histograms, name: str) -> dict[str,
         "detector": settings.detector.model,
         "selection": settings.selection.model_dump(mode="json", include=_SETTINGS),
         "histograms": asdict(histograms),
+        "claims": [
+            [f"{one.predicate} {one.stated}".strip(), one.supported, one.contradicted, one.undecided]
+            for one in manifest.claims
+        ],
     }
 
 

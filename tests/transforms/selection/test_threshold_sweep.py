@@ -6,12 +6,13 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transforms.claims.verdicts import Checked
 from transforms.records import Box, Claim, ClaimKind, ImageRef, Pair, Phrase
-from transforms.selection.check_kept import SelectedPair, ThresholdChecker, threshold_checkers
+from transforms.selection.check_kept import SelectedPair, ThresholdChecker, check_pair, threshold_checkers
 from transforms.selection.contradictions import rejecting_claims
 from transforms.selection.judge import Kept, Policy, judge
-from transforms.selection.select_boxes import candidates_of
-from transforms.selection.threshold_sweep import THRESHOLDS, rank_candidates, sweep
+from transforms.selection.select_boxes import candidates_of, select
+from transforms.selection.threshold_sweep import THRESHOLDS, rank_candidates, sweep, sweep_verdicts
 from transforms.settings import SelectionSettings, TextSettings
 from transforms.text import dialects
 
@@ -119,6 +120,32 @@ def test_the_steps_know_the_verdicts_at_each_threshold(found, per_phrase, per_pa
     one = SelectedPair(0, every, rank_candidates(pair, policy))
     (checker,) = threshold_checkers([one], candidates_of(pair), selection)
     assert list(by_level(pair, policy, checker)) == wanted
+
+
+NEGATED = tuple(replace(claim, negated=True) for claim in CLAIMS)
+AT_LEAST = Claim(ClaimKind.COUNT, 27, 30, 27, 34, "at_least", 2)
+
+
+@settings(max_examples=settings.default.max_examples // 2)
+@given(
+    st.lists(boxes(), max_size=12),
+    st.sampled_from([None, 1, 2]),
+    st.sampled_from([None, 1, 3]),
+    st.sampled_from(["keep", "drop"]),
+    st.lists(st.sampled_from([*CLAIMS, *NEGATED, AT_LEAST]), min_size=1, max_size=4),
+    st.sampled_from([0, 3]),
+)
+def test_the_verdicts_are_those_at_each_threshold(found, per_phrase, per_pair, groups, claims, cut) -> None:
+    selection = SelectionSettings(boxes_per_phrase=per_phrase, boxes_per_pair=per_pair, groups=groups)
+    policy = Policy(selection, 0.25, TextSettings())
+    size = {"width": 640, "height": 480}
+    pair = Pair("k", "s", 0, CAPTION, phrases=PHRASES, boxes=tuple(found), claims=tuple(claims), boxes_cut=cut, **size)
+    changes = dict(sweep_verdicts(pair, rank_candidates(pair, policy), policy, THRESHOLDS))
+    now: list[Checked] = []
+    for level in reversed(range(len(THRESHOLDS))):
+        now = changes.get(level, now)
+        kept = select(pair, selection, THRESHOLDS[level])
+        assert tuple(now) == (check_pair(pair, kept, selection, THRESHOLDS[level]) if kept else ())
 
 
 def test_a_pair_that_is_carried_with_few_boxes_only() -> None:

@@ -107,22 +107,23 @@
     }
   }
 
-  /** A caption that scrolls must be reachable by Tab, so that keys can scroll it. */
-  function reachCaption(caption) {
-    const scrolls = caption.scrollHeight > caption.clientHeight + 1;
-    for (const [name, value] of [["tabindex", "0"], ["role", "group"], ["aria-label", "caption"]]) {
-      if (scrolls) caption.setAttribute(name, value);
-      else caption.removeAttribute(name);
+  /** A caption or a list that scrolls must be reachable by Tab, so that keys can scroll it. */
+  function reachScrolling(one) {
+    const scrolls = one.scrollHeight > one.clientHeight + 1;
+    const names = one.matches(".caption") ? [["role", "group"], ["aria-label", "caption"]] : []; // a list has them
+    for (const [name, value] of [["tabindex", "0"], ...names]) {
+      if (scrolls) one.setAttribute(name, value);
+      else one.removeAttribute(name);
     }
   }
 
   const sizes = new ResizeObserver((entries) => {
-    for (const { target } of entries) if (target.isConnected) (target.matches(".sheet") ? place : reachCaption)(target);
+    for (const { target } of entries) if (target.isConnected) (target.matches(".sheet") ? place : reachScrolling)(target);
   });
 
-  /** Lays out the badges and the caption of a card, now and whenever its size changes. */
+  /** Lays out the badges, the caption and the claims of a card, now and whenever its size changes. */
   function fit(card) {
-    for (const one of card.querySelectorAll(".sheet, .caption")) sizes.observe(one);
+    for (const one of card.querySelectorAll(".sheet, .caption, .claims ul")) sizes.observe(one);
   }
 
   Object.assign(window.gritmill, { fit, places });

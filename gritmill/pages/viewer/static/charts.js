@@ -53,17 +53,18 @@
     return svg;
   }
 
-  /** The rows as a table. */
-  function table(rows, first) {
-    const head = element("tr", {}, element("th", { scope: "col" }, first), element("th", { scope: "col" }, "count"));
-    const body = rows.map(([label, count]) =>
-      element("tr", {}, element("th", { scope: "row" }, label), element("td", { class: "figure" }, number(count))),
-    );
+  /** The rows as a table. names: of the columns. */
+  function table(rows, names) {
+    const head = element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, name)));
+    const body = rows.map(([label, ...counts]) => {
+      const cells = counts.slice(0, names.length - 1).map((count) => element("td", { class: "figure" }, number(count)));
+      return element("tr", {}, element("th", { scope: "row" }, label), ...cells);
+    });
     return element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
   }
 
-  function figure(title, rows, first, drawn) {
-    const numbers = element("details", {}, element("summary", {}, "As a table"), table(rows, first));
+  function figure(title, rows, first, drawn, counts = ["count"]) {
+    const numbers = element("details", {}, element("summary", {}, "As a table"), table(rows, [first, ...counts]));
     const content = rows.some(([, count]) => count) ? [drawn, numbers] : [element("p", { class: "note" }, "none")];
     return element("figure", {}, element("figcaption", {}, title), ...content);
   }
@@ -97,6 +98,12 @@
     }
     if (found.phrase_words) charts.push(valued("Words per phrase", "words", found.phrase_words));
     if (found.box_area) charts.push(binned("Box area as a share of the image", "area", found.box_area));
+    if (run.claims.length) {
+      const sum = (column) => run.claims.reduce((total, row) => total + row[column], 0);
+      const verdicts = [["supported", sum(1), "kept"], ["contradicted", sum(2), "failed"], ["undecided", sum(3), "rejected"]];
+      const drawn = bars(verdicts, "Claims by verdict", sum(1) + sum(2) + sum(3));
+      charts.push(figure("Claims by verdict", run.claims, "claim", drawn, verdicts.map(([name]) => name)));
+    }
     return charts;
   }
 

@@ -79,11 +79,12 @@
     return frame;
   }
 
-  /** The offsets in the caption at which a phrase, an expression or a dropped phrase begins or ends. */
+  /** The offsets in the caption at which a phrase, an expression, a dropped phrase or a part of a claim begins or ends. */
   function borders(sample) {
     const found = new Set([0, sample.chars.length]);
     for (const [start, end, , , first, last] of sample.phrases) [start, end, first, last].forEach((at) => found.add(at));
     for (const [start, end] of sample.dropped) [start, end].forEach((at) => found.add(at));
+    for (const at of window.gritmill.claimBorders(sample)) found.add(at);
     return [...found].sort((a, b) => a - b);
   }
 
@@ -125,7 +126,7 @@
     let open = null;
     for (let at = 0; at + 1 < cuts.length; at++) {
       const [from, to] = [cuts[at], cuts[at + 1]];
-      const text = words(sample, from, to);
+      const text = window.gritmill.piece(sample, from, to);
       const number = sample.phrases.findIndex(([start, end]) => start <= from && to <= end);
       const dropped = sample.dropped.find(([start, end]) => start <= from && to <= end);
       const outer = around(sample, from, to, boxed);
@@ -158,7 +159,8 @@
     const counts = element("span", { class: "counts" }, judged.outcome === "failed" ? "" : plural(judged.boxes.length, "box"));
     const key = element("span", { class: "key", title: `${sample.key} of ${sample.source}` }, element("bdi", {}, sample.key));
     const foot = element("div", { class: "foot" }, chip(judged), counts, key);
-    const parts = [picture(sample, judged, ghosts, eager), caption(sample, judged), foot];
+    const claims = window.gritmill.claimLines(sample, judged);
+    const parts = [picture(sample, judged, ghosts, eager), caption(sample, judged), ...claims, foot];
     if (judged.detail && !sample.missing.includes(judged.detail)) parts.splice(2, 0, element("p", { class: "detail", dir: "auto" }, judged.detail));
     return parts;
   }

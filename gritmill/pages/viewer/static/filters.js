@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { element, phraseText, expressionText } = window.gritmill;
+  const { element, phraseText, expressionText, wantedClaim, hasClaim } = window.gritmill;
   const control = (id) => document.getElementById(id);
   const bound = (id, otherwise) => (control(id).value === "" ? otherwise : Number(control(id).value));
 
@@ -13,6 +13,7 @@
       way: control("filter-way").value,
       score: [bound("score-from", -Infinity), bound("score-to", Infinity)],
       boxes: [bound("boxes-from", -Infinity), bound("boxes-to", Infinity)],
+      claim: wantedClaim(),
       order: control("order").value,
     };
   }
@@ -35,6 +36,7 @@
     return (
       isWay(judged, filters.way) &&
       saysIt(sample, filters.text) &&
+      hasClaim(sample, judged, filters.claim) &&
       within(judged.boxes.length, filters.boxes) &&
       (everyScore || judged.boxes.some((box) => within(box.score, filters.score)))
     );

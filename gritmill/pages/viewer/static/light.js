@@ -1,37 +1,52 @@
-// Highlights a phrase together with its boxes: while one has the mouse or the focus, or while the phrase is pinned.
+// Highlights a phrase with its boxes, or a claim with its words and the boxes of its subject and objects: while one of
+// them has the mouse or the focus, or while it is pinned.
 "use strict";
 
 (() => {
+  const { mark } = window.gritmill;
   const cardOf = (target) => target.closest?.(".card");
   const phraseOf = (target) => target.closest?.("[data-phrase]")?.dataset.phrase ?? null;
 
-  /** Highlights the elements of a phrase of a card; null removes the highlight. */
-  function light(card, phrase) {
-    card.classList.toggle("lighting", phrase !== null);
-    for (const one of card.querySelectorAll("[data-phrase], [data-within]")) {
-      one.classList.toggle("lit", phrase !== null && (one.dataset.phrase ?? one.dataset.within) === phrase);
-    }
+  const keyOf = ({ dataset }) => dataset.phrase ?? dataset.within ?? `claim ${dataset.claim}`;
+
+  /** The key of the phrase ("2") or claim ("claim 2") that a part of a card stands for, or null. */
+  function keyAt(target) {
+    const found = target.closest?.("[data-phrase], [data-claim]");
+    return found ? keyOf(found) : null;
   }
 
-  /** Pins a phrase, so that it stays highlighted. The pinned phrase again, or null, unpins it. */
-  function pin(card, phrase) {
-    const released = phrase === null || card.dataset.pinned === phrase;
-    if (released) delete card.dataset.pinned;
-    else card.dataset.pinned = phrase;
-    for (const one of card.querySelectorAll("[data-phrase]")) {
-      one.setAttribute("aria-pressed", String(!released && one.dataset.phrase === phrase));
+  /** Highlights a phrase or a claim of a card; null removes the highlight. */
+  function light(card, key) {
+    const claim = [...card.querySelectorAll("[data-claim]")].find((one) => keyOf(one) === key);
+    mark(card, claim ? claim.dataset.claim : null);
+    let lit = false;
+    for (const one of card.querySelectorAll("[data-phrase], [data-within], [data-claim]")) {
+      const own = keyOf(one) === key || one.matches(".subject, .object");
+      one.classList.toggle("lit", own);
+      lit ||= own;
     }
-    light(card, released ? null : phrase);
+    card.classList.toggle("lighting", lit);
+  }
+
+  /** Pins a phrase or claim, so that it stays highlighted. The pinned one again, or null, unpins it. */
+  function pin(card, key) {
+    const released = key === null || card.dataset.pinned === key;
+    if (released) delete card.dataset.pinned;
+    else card.dataset.pinned = key;
+    for (const one of card.querySelectorAll("[data-phrase], [data-claim]")) {
+      one.setAttribute("aria-pressed", String(!released && keyOf(one) === key));
+    }
+    light(card, released ? null : key);
   }
 
   function on(event) {
-    const phrase = phraseOf(event.target);
-    if (phrase !== null) light(cardOf(event.target), phrase);
+    const key = keyAt(event.target);
+    if (key !== null) light(cardOf(event.target), key);
   }
 
   function off(event) {
     const card = cardOf(event.target);
-    if (card && phraseOf(event.target) !== null) light(card, card.dataset.pinned ?? null);
+    if (card && keyAt(event.target) !== null) light(card, card.dataset.pinned ?? null);
   }
 
   /** Adds the listeners to an element, for all cards inside it, including those added later. */
@@ -41,8 +56,8 @@
     place.addEventListener("mouseout", off);
     place.addEventListener("focusout", off);
     place.addEventListener("click", (event) => {
-      const phrase = phraseOf(event.target);
-      if (phrase !== null) pin(cardOf(event.target), phrase);
+      const key = keyAt(event.target);
+      if (key !== null) pin(cardOf(event.target), key);
     });
   }
 

@@ -78,17 +78,20 @@ window.gritmill = {};
     return found.filter(([, why]) => !why).map(([box]) => box).sort(asInRecord);
   }
 
-  /** The outcome of a pair (kept, rejected or failed), the reason, the detail, and its boxes. */
-  function judge(sample, settings, threshold) {
+  /** The change that holds at a stop: each holds from its own stop down to that of the next one. */
+  const lookUp = (changes, stop) => changes.findLast(([highest]) => highest >= stop);
+
+  /** The outcome of a pair (kept, rejected or failed) at a stop, the reason, the detail, its boxes, and what holds for
+      each of its claims. Python has computed which reasons and verdicts hold with these boxes. */
+  function judge(sample, settings, scores, stop) {
     const [outcome, stage, reason, detail] = sample.outcome;
-    if (outcome === "failed") return { outcome, reason: `${stage}: ${reason}`, detail, boxes: [] };
-    if (!sample.phrases.length) return { outcome, reason, detail, boxes: [] };
-    const boxes = select(sample.ranked, settings, threshold);
-    if (!boxes.length) return { outcome: "rejected", reason: "no_box", detail: "", boxes };
-    const refused = sample.refused.find(([number]) => number === boxes.length);
-    return refused
-      ? { outcome: "rejected", reason: refused[1], detail: "", boxes }
-      : { outcome: "kept", reason: "", detail: "", boxes };
+    if (outcome === "failed") return { outcome, reason: `${stage}: ${reason}`, detail, boxes: [], claims: [] };
+    if (!sample.phrases.length) return { outcome, reason, detail, boxes: [], claims: [] };
+    const boxes = select(sample.ranked, settings, scores[stop]);
+    if (!boxes.length) return { outcome: "rejected", reason: "no_box", detail: "", boxes, claims: [] };
+    const claims = sample.claims.map((claim) => lookUp(claim.changes, stop));
+    const refused = lookUp(sample.refused, stop)?.[1] ?? "";
+    return { outcome: refused ? "rejected" : "kept", reason: refused, detail: "", boxes, claims };
   }
 
   Object.assign(window.gritmill, { ranked, verdicts, select, judge });

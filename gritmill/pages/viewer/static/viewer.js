@@ -3,7 +3,7 @@
 
 (() => {
   const { element, body, candidates, plural, charts, curve, number, ranked, verdicts, judge } = window.gritmill;
-  const { wanted, shown, listWays, fit, light, pin, listen, cardOf, phraseOf } = window.gritmill;
+  const { wanted, shown, listWays, listClaims, fit, light, pin, listen, cardOf, phraseOf } = window.gritmill;
   const { run, stops, samples, seed } = window.GRITMILL;
   const control = (id) => document.getElementById(id);
   const gallery = control("gallery");
@@ -29,7 +29,12 @@
   const scoreText = (value) => Number(value.toFixed(4)).toString();
 
   function judgeAll() {
-    judgements = samples.map((sample) => judge(sample, run.selection, threshold()));
+    judgements = samples.map((sample) => judge(sample, run.selection, stops.score, at));
+  }
+
+  function listOptions() {
+    listWays(judgements);
+    listClaims(samples, judgements);
   }
 
   function sampleCounts() {
@@ -133,7 +138,7 @@
   /** Updates the page after the threshold has moved. The gallery is rebuilt only if the list of samples changes. */
   function refresh() {
     judgeAll();
-    listWays(judgements);
+    listOptions();
     showCounts();
     const now = shown(samples, judgements, wanted());
     if (now.length === list.length && now.every((sample, index) => sample === list[index])) redraw();
@@ -154,9 +159,9 @@
 
   // Keys
 
-  /** Makes a card and its phrases and boxes reachable by Tab, or not. */
+  /** Makes a card and its phrases, boxes and claims reachable by Tab, or not. */
   function reach(card, reachable) {
-    for (const one of [card, ...card.querySelectorAll("[data-phrase]")]) one.tabIndex = reachable ? 0 : -1;
+    for (const one of [card, ...card.querySelectorAll("[data-phrase], [data-claim]")]) one.tabIndex = reachable ? 0 : -1;
   }
 
   function become(position) {
@@ -192,7 +197,7 @@
 
   function onKey(event) {
     if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches("input, select") || enlarged.open) return;
-    if (event.target.matches(".caption") && SCROLLING.has(event.key)) return;
+    if (event.target.matches(".caption, .claims ul") && SCROLLING.has(event.key)) return;
     const to = target(event.key);
     const phrase = phraseOf(event.target);
     if (to !== null) move(to);
@@ -290,13 +295,14 @@
   });
 
   function refreshAll() {
+    listOptions();
     rebuild();
     say();
   }
 
   introduce();
   judgeAll();
-  listWays(judgements);
+  listOptions();
   showCounts();
   rebuild();
   control("status").textContent = statusText();

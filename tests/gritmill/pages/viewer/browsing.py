@@ -34,6 +34,21 @@ def click(browser, selector, number=0):
     browser.execute_async_script(SETTLED)
 
 
+def choose(browser, selector, value):
+    """Sets the value of a control, as a user does."""
+    browser.execute_script(
+        "const control = document.querySelector(arguments[0]); control.value = arguments[1];"
+        "control.dispatchEvent(new Event('input', {bubbles: true}));",
+        *(selector, value),
+    )
+    browser.execute_async_script(SETTLED)
+
+
+def slide(browser, stop):
+    """Moves the slider of the viewer to a stop."""
+    choose(browser, "#threshold", stop)
+
+
 @contextlib.contextmanager
 def opened(chromium, path, width=1300, height=2600, scheme="light"):
     """Opens a page in a window of this size and colour scheme. The former ones are restored."""

@@ -29,6 +29,15 @@ def policy_of(manifest, score=None):
     return Policy(configuration.selection, threshold, configuration.text)
 
 
+def read(folder):
+    """Returns the value that is assigned in the page's data script."""
+    text = (folder / "data.js").read_bytes().decode("ascii")
+    start, end = "window.GRITMILL = JSON.parse(", ");\n"
+    assert text.startswith(start)
+    assert text.endswith(end)
+    return json.loads(json.loads(text.removeprefix(start).removesuffix(end)))
+
+
 def counted(pairs, manifest, score):
     """Returns the numbers of pairs, phrases and boxes that remain at a threshold, judged one by one."""
     kept = [judge(pair, policy_of(manifest, score)) for pair in pairs]
@@ -61,6 +70,36 @@ def finished(tmp_path_factory):
     statistics = json.loads((folder / "run/statistics.json").read_text())
     statistics["histograms"]["heads"][0][0] = "<b>dog</b>"  # no parser returns such a head
     (folder / "run/statistics.json").write_text(json.dumps(statistics))
+    return folder / "run"
+
+
+SAID = (
+    "two red dogs on the left of a blue cat",
+    "three cats and a dog above a yellow car",
+    "a red car to the right of two trees without a dog",
+    "the second cat from the left, a red cat and a blue cat near a house",
+    "the first tree from the left, a green tree and a blue tree",
+    "a green house between a tree and a red tree",
+    "dogs next to each other below a large blue car",
+    "a cat on the left side of the picture and no car",
+    "a yellow tree that is not to the left of a green dog",
+    "four green cats behind a yellow dog",
+    "two large blue trees",
+    "two small red cars and two tall houses",
+    "running quickly",
+)
+"""Captions with claims of each kind; some are negated, some are never decided, and the last one has none."""
+
+
+@pytest.fixture(scope="session")
+def claimed(tmp_path_factory):
+    """A finished run whose captions state numbers, relations and ranks. Contradicted ones reject pairs. The limit of
+    candidates removes some, so that a threshold can change a verdict though no box goes."""
+    folder = tmp_path_factory.mktemp("claimed")
+    pictures = [replace(one, captions=SAID[n : n + 1]) for n, one in enumerate(sample_pairs.drawn(len(SAID)))]
+    selection = {"score": 0.3, "nms_iou": 0.2, "claims": "drop_contradicted", "count_claims": "drop_contradicted"}
+    config = sample_pairs.settings("caption-parser", "tests.plugin_detectors:limited", selection=selection)
+    gritmill.run(config, inputs=sample_pairs.as_jsonl(pictures, folder / "in"), output=folder / "run")
     return folder / "run"
 
 

@@ -13,7 +13,7 @@ from gritmill.pages.viewer.boxes_to_check import clicks_json
 from gritmill.pages.viewer.pick_pairs import Picked
 from pipeline.pack.manifest import need_manifest
 from tests.gritmill.pages.viewer.conftest import policy_of
-from transforms.records import Box, Pair, Phrase
+from transforms.records import Box, Claim, ClaimKind, Pair, Phrase
 from transforms.selection.judge import judge
 
 SIDE = 0.06  # of a small box, as a share of the image
@@ -26,6 +26,16 @@ def pair(key, caption, phrases, boxes, width=640, height=480):
     found = tuple(Box(*box, 0.9 - number / 1000) for number, box in enumerate(boxes))
     named = tuple(Phrase(*span) for span in spans)
     return Pair(key, "hard", 0, caption, width=width, height=height, phrases=named, boxes=found)
+
+
+def with_claims(one):
+    """The pair with many claims: far apart, long, and one without a break."""
+    subject, *others = [(phrase.start, phrase.end) for phrase in one.phrases]
+    far = [
+        Claim(ClaimKind.RELATION, end, end + 3, *subject, "near", objects=span) for span in others for end in span[1:]
+    ]
+    counts = [Claim(ClaimKind.COUNT, start, end, start, end, "at_least", 1) for start, end in (subject, *others)]
+    return replace(one, claims=(*counts, *far))
 
 
 def _at(phrase, x, y, side=SIDE):
@@ -59,6 +69,9 @@ def hard_pairs():
         pair("narrow", "a red pole.", ["a red pole"], [(0, 0.0, 0.2, 1.0, 0.8)], 1, 1000),
         pair("flat", "a red line.", ["a red line"], [(0, 0.2, 0.0, 0.8, 1.0)], 1000, 1),
         pair("long", f"{long} near {'x' * 3000}. " + "more words, " * 300, [long], [_at(0, 0.5, 0.5, 0.3)]),
+        with_claims(
+            pair("claims", f"{many}, {'y' * 90}", [*words[:9], "y" * 90], [_at(n, n / 9, 0.5) for n in range(10)])
+        ),
         pair("hebrew/1 (2).jpg", hebrew, ["כלב אדום", "חתול כחול"], [_at(0, 0.3, 0.5, 0.2), _at(1, 0.7, 0.5, 0.2)]),
     ]
 
@@ -67,20 +80,20 @@ def write_page(run, folder, pairs):
     """Writes a page of the pairs, with the figures of a finished run, and one grey image per pair."""
     manifest = need_manifest(str(run))
     policy = policy_of(json.loads((run / "manifest.json").read_text()), 0.05)
-    data = page.read_run(str(run), manifest)
     loose = {"min_side": 0, "min_area": 0, "max_area": 1, "nms_iou": 0.9}
     loose |= {"boxes_per_phrase": None, "boxes_per_pair": None}
+    policy = replace(policy, selection=policy.selection.model_copy(update=loose))
+    data = page.read_run(str(run), manifest)
     data["run"]["selection"] |= loose
     data["run"]["histograms"]["heads"] = [["\U0001f600" * 40, 3], ["\u05db\u05dc\u05d1", 2], ["x" * 4000, 1]]
     (folder / "images").mkdir(parents=True)
-    samples, picked = [], [Picked(one, judge(one, policy)) for one in pairs]
+    samples, picked, scores = [], [Picked(one, judge(one, policy)) for one in pairs], data["stops"]["score"]
     for number, one in enumerate(pairs):
         name = f"images/{number:05}.jpg"
         picture = Image.new("RGB", (one.width, one.height), "#8a9a8a")
         picture.thumbnail((LONG_SIDE, LONG_SIDE))
         picture.save(folder / name)
-        samples.append(page_data.sample_json(picked[number], policy, [], name, None))
-    selection = policy.selection.model_copy(update=loose)
-    shown = SimpleNamespace(**vars(manifest), policy=replace(policy, selection=selection), settings=manifest.settings)
+        samples.append(page_data.sample_json(picked[number], policy, scores, name, None))
+    shown = SimpleNamespace(**vars(manifest), policy=policy, settings=manifest.settings)
     clicks = clicks_json(picked, [one["picture"] for one in samples], shown, data, 100, 0)
     page.write_page(str(folder), {**data, "samples": samples, "seed": 0, "clicks": clicks})

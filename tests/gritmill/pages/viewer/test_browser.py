@@ -8,7 +8,7 @@ from PIL import Image
 from gritmill.pages.viewer.page import _STATIC_FILES
 from gritmill.pages.viewer.view import view
 from pipeline.tables.detections import read_all
-from tests.gritmill.pages.viewer.browsing import IN_CHROMIUM, SETTLED, find, press
+from tests.gritmill.pages.viewer.browsing import IN_CHROMIUM, SETTLED, choose, find, press, slide
 from tests.gritmill.pages.viewer.conftest import ODD, counted, policy_of
 from transforms.selection.judge import Kept, Rejected, judge
 from transforms.selection.select_boxes import select
@@ -31,15 +31,6 @@ def browser(chromium, page):
     chromium.get(f"file://{page}/index.html")
     chromium.execute_async_script(SETTLED)
     return chromium
-
-
-def slide(browser, stop):
-    browser.execute_script(
-        "const s = document.getElementById('threshold'); s.value = arguments[0];"
-        "s.dispatchEvent(new Event('input', {bubbles: true}));",
-        stop,
-    )
-    browser.execute_async_script(SETTLED)
 
 
 def judgements(browser):
@@ -173,11 +164,7 @@ def test_filters_narrow_the_gallery(browser, finished):
     assert len(shown(browser)) == len(pairs)
     judged = judgements(browser)
     for option in ("rejected · no_box", "failed", "rejected", "kept"):
-        browser.execute_script(
-            "const s = document.getElementById('filter-way'); s.value = arguments[0];"
-            "s.dispatchEvent(new Event('input', {bubbles: true}));",
-            option,
-        )
+        choose(browser, "#filter-way", option)
         outcome, _, reason = option.partition(" · ")
         assert shown(browser) == [n for n, j in enumerate(judged) if j[0] == outcome and reason in ("", j[1])] != []
     find(browser, "#boxes-from")[0].send_keys("3")
@@ -249,6 +236,6 @@ def test_every_control_has_a_name_and_every_chart_a_table(browser):
     assert nameless == []
     assert find(browser, "#status[role=status]")
     charts = find(browser, "#charts figure")
-    assert len(charts) == 6
+    assert len(charts) == 7
     assert all(chart.find_elements("css selector", "svg[role=img][aria-label]") for chart in charts)
     assert all(chart.find_elements("css selector", "details table") for chart in charts)

@@ -27,19 +27,10 @@ from gritmill.pages.viewer.view import view
 from pipeline.layout import TEMPORARY
 from pipeline.tables.detections import read_all
 from tests import interrupts, sample_pairs
-from tests.gritmill.pages.viewer.conftest import ODD
+from tests.gritmill.pages.viewer.conftest import ODD, read
 from tests.pipeline.builders import plan
 from transforms.images import bytes_digest
 from transforms.records import ImageRef, Pair
-
-
-def read(folder):
-    """Returns the value that is assigned in the page's data script."""
-    text = (folder / "data.js").read_bytes().decode("ascii")
-    start, end = "window.GRITMILL = JSON.parse(", ");\n"
-    assert text.startswith(start)
-    assert text.endswith(end)
-    return json.loads(json.loads(text.removeprefix(start).removesuffix(end)))
 
 
 @given(
