@@ -50,6 +50,14 @@ class ExportFolder:
             for line in lines:
                 file.write(f"{line}\n".encode())
 
+    def write_list(self, name: str, lines: Iterable[str]) -> None:
+        """Writes JSON objects, each a line, as one JSON list."""
+        with self.publish(name) as file:
+            file.write(b"[")
+            for number, line in enumerate(lines):
+                file.write((",\n" * (number > 0) + line).encode())
+            file.write(b"]\n")
+
     def delete(self, *names: str) -> None:
         """Removes files. A missing file is not an error."""
         files.delete(files.join(self.uri, name) for name in names)
@@ -71,6 +79,14 @@ class Format(Protocol):
     @property
     def data_files(self) -> str:
         """Glob pattern of the files that `datasets` and the hub should load; empty if they cannot read the format."""
+
+    def check_run(self, configuration: Mapping[str, Any]) -> None:
+        """Called first, with the configuration of the run.
+
+        Raises:
+          CallError: the format cannot be made from such a run.
+        """
+        return
 
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
         """Writes the samples of one shard, with at most one image in memory. The same samples give the same bytes.
