@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from gritmill.exports import find_format, is_built_in
 from gritmill.exports.card import CARD_NAME, render_card
-from gritmill.exports.format import ExportCounts, ExportFolder, Format
+from gritmill.exports.format import ChecksRun, ExportCounts, ExportFolder, Format
 from gritmill.exports.options import FORMER_OPTIONS, ExportOptions, used_options
 from gritmill.reading import read_shard
 from pipeline import files, layout
@@ -74,7 +74,8 @@ def export(
     used = used_options(to, options, built_in=is_built_in(to))
     source, target = files.canonical(run), files.canonical(output)
     manifest = need_manifest(run)
-    export_format.check_run(manifest.configuration)
+    if isinstance(export_format, ChecksRun):
+        export_format.check_run(manifest.configuration)
     if target == source:
         raise CallError(f"--output: {output}: this is the run folder; use another folder")
     export_settings = {

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import compress
-from typing import Any, BinaryIO, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
@@ -80,14 +80,6 @@ class Format(Protocol):
     def data_files(self) -> str:
         """Glob pattern of the files that `datasets` and the hub should load; empty if they cannot read the format."""
 
-    def check_run(self, configuration: Mapping[str, Any]) -> None:
-        """Called first, with the configuration of the run.
-
-        Raises:
-          CallError: the format cannot be made from such a run.
-        """
-        return
-
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
         """Writes the samples of one shard, with at most one image in memory. The same samples give the same bytes.
 
@@ -103,6 +95,18 @@ class Format(Protocol):
 
         Returns:
           Counts that no single shard can know, to add to theirs, if there are any.
+        """
+
+
+@runtime_checkable
+class ChecksRun(Protocol):
+    """A built-in format that cannot be made from every run."""
+
+    def check_run(self, configuration: Mapping[str, Any]) -> None:
+        """Is called first, with the configuration of the run.
+
+        Raises:
+          CallError: the format cannot be made from it.
         """
 
 

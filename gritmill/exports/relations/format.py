@@ -80,7 +80,7 @@ class Relations(LineFormat):
         return RelationForm(self.options.form)
 
     def check_run(self, configuration: Mapping[str, Any]) -> None:
-        """See `Format`. Of a phrase with one box, it must be known that it has no other one."""
+        """See `ChecksRun`. Of a phrase with one box, it must be known that it has no other one."""
         if configuration["selection"]["boxes_per_phrase"] == 1:
             raise CallError(
                 "--to relations: this run has one box per phrase, so that none is known to be the only one; "
