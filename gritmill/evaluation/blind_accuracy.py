@@ -21,7 +21,6 @@ SAMPLE = 20_000
 
 _FOLDS = 5
 _NGRAMS = 3
-_FEATURES = 1 << 16
 _STEPS, _STEP, _MOMENTUM = 200, 4.0, 0.9
 """Of gradient descent. Rows have the length 1, so the loss is smooth with 1/4, and a step of 4 does not overshoot."""
 
@@ -62,10 +61,10 @@ def blind_accuracy(texts: Sequence[str], labels: Sequence[bool], pictures: Seque
     """
     wanted = np.array(labels, dtype=float)
     fold = np.array([_hash(picture) % _FOLDS for picture in pictures])
-    # Sorted by rows: the features of a row are between two of the starts.
     features = [sorted(set(_features(text))) for text in texts]
     lengths = np.array([len(row) for row in features])
-    columns, rows = np.concatenate([np.array(row, int) for row in features]), np.repeat(np.arange(len(texts)), lengths)
+    names, columns = np.unique(np.array([one for row in features for one in row], np.uint64), return_inverse=True)
+    rows = np.repeat(np.arange(len(texts)), lengths)
     values = 1 / np.sqrt(lengths[rows])
     right = 0
     for number in np.unique(fold):
@@ -73,23 +72,23 @@ def blind_accuracy(texts: Sequence[str], labels: Sequence[bool], pictures: Seque
         if not training.any():
             return float(max(wanted.mean(), 1 - wanted.mean()))  # one picture, or few: nothing is held out
         entries = training[rows]
-        weights = _fit(columns[entries], rows[entries], values[entries], wanted, training)
+        weights = _fit(columns[entries], rows[entries], values[entries], wanted, training, len(names))
         scores = np.bincount(rows, values * weights[columns], len(texts)) + weights[-1]
         right += int(((scores > 0) == (wanted > 0))[~training].sum())
     return right / len(texts)
 
 
 def _fit(
-    columns: np.ndarray, rows: np.ndarray, values: np.ndarray, wanted: np.ndarray, training: np.ndarray
+    columns: np.ndarray, rows: np.ndarray, values: np.ndarray, wanted: np.ndarray, training: np.ndarray, features: int
 ) -> np.ndarray:
     """The weights of all features, then the constant; float64 [features + 1]."""
-    weights, velocity = np.zeros(_FEATURES + 1), np.zeros(_FEATURES + 1)
+    weights, velocity = np.zeros(features + 1), np.zeros(features + 1)
     count = training.sum()
     for _ in range(_STEPS):
         ahead = weights + _MOMENTUM * velocity
         scores = np.bincount(rows, values * ahead[columns], len(wanted)) + ahead[-1]
         errors = np.where(training, 1 / (1 + np.exp(-scores)) - wanted, 0.0) / count
-        gradient = np.append(np.bincount(columns, values * errors[rows], _FEATURES), errors.sum())
+        gradient = np.append(np.bincount(columns, values * errors[rows], features), errors.sum())
         gradient[:-1] += ahead[:-1] / count
         velocity = _MOMENTUM * velocity - _STEP / 2 * gradient  # the constant doubles the length of a row
         weights = weights + velocity
@@ -100,7 +99,7 @@ def _features(text: str) -> Iterator[int]:
     words = _WORD.findall(text.lower())
     for length in range(1, _NGRAMS + 1):
         for start in range(len(words) - length + 1):
-            yield _hash(" ".join(words[start : start + length])) % _FEATURES
+            yield _hash(" ".join(words[start : start + length]))
 
 
 def _hash(text: str) -> int:

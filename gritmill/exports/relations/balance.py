@@ -43,8 +43,8 @@ CREATE TABLE ranked AS
     SELECT wording, place, alone, ROW_NUMBER() OVER (PARTITION BY wording, holds ORDER BY shuffle(place), place) AS rank
     FROM once WHERE holds = most;
 CREATE TABLE chosen AS
-    SELECT wording, place, rank FROM (SELECT *, COUNT(*) OVER (PARTITION BY wording, rank) AS n FROM ranked)
-    WHERE n = 2 OR alone ORDER BY place;
+    SELECT wording, place, rank, alone FROM (SELECT *, COUNT(*) OVER (PARTITION BY wording, rank) AS n FROM ranked)
+    WHERE n = 2 OR alone;
 """
 
 
@@ -55,8 +55,8 @@ def balance(entries: Iterable[Entry], seed: int, counts: ExportCounts) -> Iterat
     Adds those that are left out to the counts.
 
     Yields:
-      The place of each chosen fact among the entries, ascending, and the choice for `wording.state`, which is the same
-      for the two facts that balance each other.
+      The place of each chosen fact among the entries, ascending, and a number that it shares only with the fact that
+      balances it, the choice for `wording.state`.
     """
     try:
         with closing(sqlite3.connect("", isolation_level=None)) as database:
@@ -78,7 +78,9 @@ def balance(entries: Iterable[Entry], seed: int, counts: ExportCounts) -> Iterat
             (chosen,) = database.execute("SELECT COUNT(*) FROM chosen").fetchone()
             left_out = {TWICE: twice or 0, DOUBTFUL: doubtful or 0, SURPLUS: (sound or 0) - chosen}
             counts.update({name: number_ for name, number_ in left_out.items() if number_})
-            found = database.execute("SELECT place, wording, rank FROM chosen ORDER BY place")
-            yield ((place, number(seed, wording, rank)) for place, wording, rank in found)
+            found = database.execute(
+                "SELECT place, wording, CASE alone WHEN 1 THEN -place ELSE rank END FROM chosen ORDER BY place"
+            )
+            yield ((place, number(seed, wording, which)) for place, wording, which in found)
     except sqlite3.OperationalError as error:
         raise EnvironmentFault(f"--to relations: temporary database: {error}; set TMPDIR to another folder") from error

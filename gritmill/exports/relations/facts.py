@@ -30,6 +30,10 @@ WITHIN = "within the bounds of"
 EXACTLY = "exactly"
 THERE = "there is"
 
+_STEEP = 1.0
+"""Of what is farther above than beside, one does not say that it is beside. The rules for captions take them at their
+word there."""
+
 _LARGER = 2.0
 """From this ratio of areas on, the larger box is clearly larger, if it is neither narrower nor lower."""
 
@@ -76,6 +80,16 @@ class Fact:
         return f"{self.subject.name}\n{self.predicate}\n{self.object.name}"
 
 
+def _beside(s: Corners, o: Corners, rule: Rule) -> Measured:
+    """slope: how far one centre is above the other one, as a fraction of their distance on the x axis."""
+    dx, dy = (s[axis] + s[axis + 2] - o[axis] - o[axis + 2] for axis in (0, 1))
+    return {**rule.measure(s, o), "slope": ratio(abs(dy), abs(dx))}
+
+
+def _flat(m: Measured, rule: Rule) -> Verdict:
+    return rule.decide(m) if m["slope"] <= _STEEP else Verdict.UNDECIDED
+
+
 def _sizes(s: Corners, o: Corners) -> Measured:
     """areas: of the subject over the object; widths and heights, too."""
     return {
@@ -100,8 +114,10 @@ def _lies_within(m: Measured) -> Verdict:
 
 
 RULES: dict[str, Rule] = {
-    "left of": RELATIONS["left_of"],
-    "right of": RELATIONS["right_of"],
+    **{
+        words: Rule(partial(_beside, rule=rule), partial(_flat, rule=rule))
+        for words, rule in (("left of", RELATIONS["left_of"]), ("right of", RELATIONS["right_of"]))
+    },
     "above": RELATIONS["over"],  # also on one vertical line: what is far away is higher in a picture, too
     "below": RELATIONS["under"],
     LARGER: Rule(_sizes, partial(_compare, larger=True)),

@@ -48,8 +48,8 @@ half of the padding on each side, as in the released data of that project. The t
 `scripts_asmv2/visualize_rec.py` of OpenGVLab/all-seeing does, commit 3e00ac5. Its programs were not run.""",
 }
 
-Chosen = tuple[Statement, int]
-"""A statement, and a number that it shares only with those that balance it."""
+Chosen = tuple[Fact, int]
+"""A fact, and a number that it shares only with the one that balances it."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Relations(LineFormat):
 
     def check_run(self, configuration: Mapping[str, Any]) -> None:
         """See `ChecksRun`. Of a phrase with one box, it must be known that it has no other one."""
-        if configuration["selection"]["boxes_per_phrase"] == 1:
+        if configuration.get("selection", {}).get("boxes_per_phrase") == 1:
             raise CallError(
                 "--to relations: this run has one box per phrase, so that none is known to be the only one; "
                 "pack it again without selection.boxes_per_phrase"
@@ -123,14 +123,14 @@ class Relations(LineFormat):
             balance(self._entries(shards, folder), self.options.seed, counts) as chosen,
             folder.publish(self.file_name) as file,
         ):
-            for line, stated in _state(all_parts(shards, folder), chosen):
-                self._delete_images(line, stated, folder)
-                for statement, row in self._rows_of(line, stated):
+            for line, facts in _choose(all_parts(shards, folder), chosen):
+                self._delete_images(line, facts, folder)
+                for statement, row in self._rows_of(line, facts):
                     blind.add(statement.text, statement.label, line["picture"])
                     counts.update((f"statements: {statement.fact.kind}", "statements"))
                     counts["true"] += statement.label
                     file.write(f"{json.dumps(row, ensure_ascii=False)}\n".encode())
-                counts["pictures"] += bool(stated)
+                counts["pictures"] += bool(facts)
             counts.update(self._measure(blind))
         if self._form is RelationForm.AS_V2:
             folder.write_list(_LIST, folder.lines(self.file_name))
@@ -156,25 +156,23 @@ class Relations(LineFormat):
             for fact in map(_read_fact, line["facts"]):
                 yield Entry(fact.wording, line["picture"], fact.holds, self._makes_quads(fact))
 
-    def _delete_images(self, line: Mapping[str, Any], stated: Sequence[Chosen], folder: ExportFolder) -> None:
+    def _delete_images(self, line: Mapping[str, Any], facts: Sequence[Chosen], folder: ExportFolder) -> None:
         """Removes the images that no statement is about."""
         if not self.options.images:
             return
-        unused = [] if stated else [line["key"]]
-        if self.options.quads and not any(self._makes_quads(statement.fact) for statement, _ in stated):
+        unused = [] if facts else [line["key"]]
+        if self.options.quads and not any(self._makes_quads(fact) for fact, _ in facts):
             unused.append(line["key"] + _MIRROR)
         folder.delete(*map(self._image_of, unused))
 
     def _rows_of(self, line: Mapping[str, Any], chosen: Sequence[Chosen]) -> Iterator[tuple[Statement, dict[str, Any]]]:
         number = count()
-        for statement, match in chosen:
-            if not self._makes_quads(statement.fact):
+        for fact, match in chosen:
+            for statement in state(fact, match):
                 yield statement, self._row(line, statement, match, next(number))
-                continue
-            for one in (statement, statement.opposite()):
-                yield one, self._row(line, one, match, next(number))
-                mirror = mirrored(one)
-                yield mirror, self._row(line, mirror, match, next(number), _MIRROR)
+                if self._makes_quads(fact):
+                    mirror = mirrored(statement)
+                    yield mirror, self._row(line, mirror, match, next(number), _MIRROR)
 
     def _row(
         self, line: Mapping[str, Any], statement: Statement, match: int, number: int, mirror: str = ""
@@ -213,20 +211,20 @@ class Relations(LineFormat):
         }
 
 
-def _state(
+def _choose(
     lines: Iterator[dict[str, Any]], chosen: Iterator[tuple[int, int]]
 ) -> Iterator[tuple[dict[str, Any], list[Chosen]]]:
-    """Each line, with the statements of its facts that are chosen."""
+    """Each line, with its facts that are chosen."""
     start = 0
-    place, choice = next(chosen, (-1, 0))
+    place, match = next(chosen, (-1, 0))
     for line in lines:
-        stated = []
+        facts = []
         for here, fact in enumerate(line["facts"], start):
             if here == place:
-                stated.append((state(_read_fact(fact), choice), choice))
-                place, choice = next(chosen, (-1, 0))
+                facts.append((_read_fact(fact), match))
+                place, match = next(chosen, (-1, 0))
         start += len(line["facts"])
-        yield line, stated
+        yield line, facts
 
 
 def _read_fact(fact: Mapping[str, Any]) -> Fact:

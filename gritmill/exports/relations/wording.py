@@ -37,18 +37,18 @@ class Statement:
         return RULES[self.predicate].measure(*boxes)
 
 
-def state(fact: Fact, choice: int) -> Statement:
-    """One of the statements of a fact. Two facts of opposite truth and the same wording become the same words with
-    opposite labels by the same choice.
+def state(fact: Fact, choice: int) -> list[Statement]:
+    """The statements of a fact: if its predicate has an opposite, one with each of both. By the same choice, two facts
+    of opposite truth and the same wording become the same words with opposite labels.
 
-    choice: any number. Its first bit swaps subject and object, its second one takes the opposite predicate.
+    choice: any number. An odd one swaps subject and object of predicates that have an opposite.
     """
     statement = Statement(fact, fact.subject, fact.predicate, fact.object, fact.holds)
     if fact.predicate not in CONVERSE:
-        return statement
-    if choice & 1:
+        return [statement]
+    if choice % 2:
         statement = Statement(fact, fact.object, fact.predicate, fact.subject, not fact.holds)
-    return statement.opposite() if choice & 2 else statement
+    return [statement, statement.opposite()]
 
 
 def mirrored(statement: Statement) -> Statement:
