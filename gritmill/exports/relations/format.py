@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 from typing import Any
@@ -105,7 +105,7 @@ class Relations(LineFormat):
         counts.update(name for fact in facts for name in ("facts", f"facts: {fact.kind}"))
         yield {
             "picture": hashlib.blake2b(sample.jpeg, digest_size=8).hexdigest(),
-            "facts": [asdict(fact) for fact in facts],
+            "facts": [vars(one) | {"subject": vars(one.subject), "object": vars(one.object)} for one in facts],
             "source_caption": sample.caption,
             **{name: record[name] for name in ("key", "width", "height")},
             **origin_fields(record),

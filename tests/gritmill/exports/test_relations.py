@@ -214,8 +214,8 @@ def labels_by(rows, *names):
 
 
 def test_rows_are_those_of_vsr_and_their_words_give_nothing_away(tmp_path):
-    rows, counts = written(tmp_path, pictures(300), with_decoys=True)
-    assert counts["statements"] == len(rows) > 300
+    rows, counts = written(tmp_path, pictures(200), with_decoys=True)
+    assert counts["statements"] == len(rows) > 200
     assert {row["kind"] for row in rows} == {"relation", "count", "existence"}  # a hat is always smaller
     for wording, labels in labels_by(rows, "subj", "relation", "obj").items():
         assert labels[0] == labels[1], wording
@@ -229,7 +229,7 @@ def test_rows_are_those_of_vsr_and_their_words_give_nothing_away(tmp_path):
     assert {row["basis"] for row in rows if row["kind"] == "existence" and not row["label"]} == {"not_found"}
     assert counts[module.BLIND] <= 550
     # The same facts, as they are, are answered without the picture.
-    hats = [fact for sample in pictures(300) for fact in find_facts(sample.record, counts) if "hat" in fact.wording]
+    hats = [fact for sample in pictures(200) for fact in find_facts(sample.record, counts) if "hat" in fact.wording]
     natural = [(state(fact, 0)[0].text, fact.holds, str(n)) for n, fact in enumerate(hats) if fact.predicate == "above"]
     assert blind_accuracy(*zip(*natural, strict=True)) > 0.8
 
@@ -237,9 +237,9 @@ def test_rows_are_those_of_vsr_and_their_words_give_nothing_away(tmp_path):
 def test_what_words_give_away_is_refused_unless_it_is_allowed(tmp_path, monkeypatch):
     monkeypatch.setattr(module.BlindSample, "accuracy", lambda sample: 0.56)
     with pytest.raises(DataFault, match=r"56.0% .* more than 55%; export with --allow-blind"):
-        written(tmp_path, pictures(100))
+        written(tmp_path, pictures(100), images=False)
     assert not (tmp_path / "relations.jsonl").exists()
-    assert written(tmp_path, pictures(100), allow_blind=True)[1][module.BLIND] == 560
+    assert written(tmp_path, pictures(100), images=False, allow_blind=True)[1][module.BLIND] == 560
     assert module.INDICATIVE in written(tmp_path / "few", pictures(8))[1]
 
 
