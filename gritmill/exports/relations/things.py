@@ -93,7 +93,8 @@ def read_phrases(record: Mapping[str, Any], counts: ExportCounts) -> list[Phrase
             continue
         before = caption[span[0] : head[0]].lower().split()
         word = caption[slice(*head)].lower()
-        one = is_singular(word) and (not is_paired(word) or not _ONE.isdisjoint(before))
+        # "a slice of pizza", but two of "a couple of dogs"
+        one = is_singular(word) and "of" not in before and (not is_paired(word) or not _ONE.isdisjoint(before))
         if name := _name(before, noun):
             found.append(Phrase(span, name, noun, one, tuple(own)))
     return found
@@ -154,6 +155,8 @@ def _noun(caption: str, span: Span, head: Span) -> str:
 
 def _name(before: list[str], noun: str) -> str:
     """The class with the words before it, without determiners and numbers; empty if they make no name."""
+    if "of" in before:
+        before = before[len(before) - before[::-1].index("of") :]
     modifiers = [word for word in before if word not in _DETERMINERS and word not in read_list("quantities")["numbers"]]
     for part in reversed(re.split("[ -]", noun)[:-1]):  # "hot" of "hot dog"
         if modifiers and modifiers[-1].strip("-") == part:

@@ -106,6 +106,8 @@ def test_numbers_and_places_from_the_left_need_a_stated_number():
     assert {fact.predicate for fact in within} <= {"above", LARGER}  # the order is in the words
     some = find_facts(record("big dogs and a cup", ("big dogs", *dogs), ("a cup", TOP)), ExportCounts())
     assert not [fact for fact in some if fact.kind in ("count", "ordinal")]
+    two = record("two pairs of big dogs", ("two pairs of big dogs", LEFT, RIGHT))
+    assert {side.name for fact in find_facts(two, ExportCounts()) for side in (fact.subject,)} >= {"big dog"}
     one = find_facts(record("one dog", ("one dog", LEFT)), ExportCounts())
     assert {s.text: s.label for fact in one for s in state(fact, 0)} == {
         "There is exactly one dog in the picture.": True,
