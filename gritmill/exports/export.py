@@ -89,9 +89,8 @@ def export(
     if "tokenizer" in used:
         used["tokenizer"] = tokenizer
     # `allow_blind` changes no byte of the data: what failed without it goes on with it.
-    fingerprint = json_digest(
-        export_settings | {"options": {**used, "allow_blind": None} if to == "relations" else used}
-    )
+    named = {option: value for option, value in used.items() if option != "allow_blind"}
+    fingerprint = json_digest(export_settings | {"options": named})
     # Exports of 0.2.0.dev0 were named after all options as they were given. They can be resumed.
     given = {name: getattr(options, name) for name in FORMER_OPTIONS} | {"tokenizer": tokenizer}
     former = json_digest(export_settings | {"options": given})

@@ -25,6 +25,9 @@ BLIND = "blind accuracy, per mille"
 INDICATIVE = f"{BLIND}, only indicative: fewer than {ENOUGH} statements"
 """What the accuracy is counted as."""
 
+DECOYS = "decoys that were not found"
+
+_STATED = "samples with a statement"
 _MIRROR = "-mirror"
 _LIST = "relations.json"
 
@@ -98,6 +101,8 @@ class Relations(LineFormat):
         """Yields one line with the facts of a sample, and what all of its statements have."""
         record = sample.record
         facts = find_facts(record, counts, self.options.with_decoys)
+        if self.options.with_decoys:  # 0 says that the run has none
+            counts.update({DECOYS: sum(fact.basis == "not_found" for fact in facts)})
         if not facts:
             raise LeftOut("captions without a fact that boxes decide")
         if any(map(self._makes_quads, facts)):
@@ -117,7 +122,7 @@ class Relations(LineFormat):
         Raises:
           DataFault: more of them are answered without the picture than balanced ones can be.
         """
-        counts = ExportCounts(statements=0, true=0, pictures=0)
+        counts = ExportCounts({"statements": 0, "true": 0, _STATED: 0})
         blind = BlindSample(self.options.seed)
         with (
             balance(self._entries(shards, folder), self.options.seed, counts) as chosen,
@@ -130,7 +135,7 @@ class Relations(LineFormat):
                     counts.update((f"statements: {statement.fact.kind}", "statements"))
                     counts["true"] += statement.label
                     file.write(f"{json.dumps(row, ensure_ascii=False)}\n".encode())
-                counts["pictures"] += bool(facts)
+                counts[_STATED] += bool(facts)
             counts.update(self._measure(blind))
         if self._form is RelationForm.AS_V2:
             folder.write_list(_LIST, folder.lines(self.file_name))
@@ -187,7 +192,7 @@ class Relations(LineFormat):
             "obj_boxes": object_.boxes,
             "subj_span": subject.span,
             "obj_span": object_.span,
-            "measured": statement.measure(*size),
+            "measured": json.dumps(statement.measure(*size)),  # a text, as in the record: its keys differ
             "match": f"{match:016x}",
             **({"mirrored": bool(mirror)} if self.options.quads else {}),
             **{

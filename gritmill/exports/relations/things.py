@@ -26,8 +26,9 @@ _WORD = re.compile(r"[^\W_]+")
 _ARTICLES = frozenset(("a", "an", "the", "one"))
 _ONE = frozenset(("a", "an", "one"))
 _DETERMINERS = _ARTICLES | frozenset(
-    ("this", "that", "these", "those", "its", "his", "her", "their", "my", "our", "your", "some")
+    ("this", "that", "these", "those", "its", "his", "her", "their", "my", "our", "your", "some", "own", "only", "just")
 )
+"""With words that say nothing of the thing itself."""
 _OF_SEVERAL = frozenset(("another", "other", "each", "every", "any", "no", "neither", "either", "all", "first", "last"))
 """Words before a noun that speak of further things, or of none; with those of `quantities.yaml`."""
 

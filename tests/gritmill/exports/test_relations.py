@@ -57,6 +57,9 @@ def test_what_two_boxes_state_is_said_in_both_orders_and_with_both_predicates():
     assert stated(one, choice=1) == {"The red cup is left of the plate."}
     (fact,) = (fact for fact in find_facts(one, ExportCounts()) if fact.predicate == "left of")
     assert not fact.holds
+    assert stated(record("his only cup, a plate", ("his only cup", LEFT), ("a plate", RIGHT)), choice=0) == {
+        "The cup is left of the plate."
+    }
     one = record("A cup on a table", ("A cup", (0.3, 0.3, 0.4, 0.4)), ("a table", (0.1, 0.2, 0.9, 0.9)))
     assert stated(one) == {
         "The cup is within the bounds of the table.",
@@ -216,6 +219,8 @@ def labels_by(rows, *names):
 
 
 def test_rows_are_those_of_vsr_and_their_words_give_nothing_away(tmp_path):
+    from datasets import load_dataset
+
     rows, counts = written(tmp_path, pictures(200), with_decoys=True)
     assert counts["statements"] == len(rows) > 200
     assert {row["kind"] for row in rows} == {"relation", "count", "existence"}  # a hat is always smaller
@@ -229,6 +234,12 @@ def test_rows_are_those_of_vsr_and_their_words_give_nothing_away(tmp_path):
         if row["kind"] == "relation":
             assert re.fullmatch(rf"The {row['subj']} is {row['relation']} the {row['obj']}\.", row["caption"])
     assert {row["basis"] for row in rows if row["kind"] == "existence" and not row["label"]} == {"not_found"}
+    assert {tuple(json.loads(row["measured"])) for row in rows} >= {("dx", "spans", "slope"), ("boxes",)}
+    loaded = load_dataset(
+        "json", data_files=str(tmp_path / "relations.jsonl"), split="train", cache_dir=str(tmp_path / "cache")
+    )
+    assert loaded["caption"] == [row["caption"] for row in rows]
+    assert counts[module.DECOYS] == 400  # two of four nouns are in each picture
     assert counts[module.BLIND] <= 550
     # The same facts, as they are, are answered without the picture.
     hats = [fact for sample in pictures(200) for fact in find_facts(sample.record, counts) if "hat" in fact.wording]
