@@ -19,7 +19,7 @@ from gritmill.cli.derive import Call, Command, Group, derive
 from gritmill.evaluation.calibrate import calibrate as calibrate_threshold
 from gritmill.evaluation.evaluate import evaluate as measure
 from gritmill.exports import formats
-from gritmill.exports.options import ExportOptions, Level
+from gritmill.exports.options import ExportOptions, Level, RelationForm
 from gritmill.looking import look as look_at_sources
 from gritmill.options import AsJson, Option
 from gritmill.pages.viewer.view import view as write_page
@@ -223,7 +223,8 @@ def export(
         ),
     ] = ExportOptions.dialect,
     seed: Annotated[
-        int, typer.Option(help="Seed that chooses the questions, for --to instructions.", metavar="N")
+        int,
+        typer.Option(help="Seed that chooses questions or statements, for --to instructions, relations.", metavar="N"),
     ] = ExportOptions.seed,
     per_caption: Annotated[
         bool,
@@ -240,6 +241,24 @@ def export(
         str,
         typer.Option(help="File tokenizer.json of a text encoder, to count its tokens, for --to odvg.", metavar="FILE"),
     ] = ExportOptions.tokenizer,
+    form: Annotated[RelationForm, typer.Option(help="Form of the rows, for --to relations.")] = ExportOptions.form,
+    quads: Annotated[
+        bool,
+        typer.Option(
+            "--quads", help="Statements about left and right also for the mirrored picture, for --to relations."
+        ),
+    ] = ExportOptions.quads,
+    with_decoys: Annotated[
+        bool,
+        typer.Option("--with-decoys", help="Also statements about decoys that were not found, for --to relations."),
+    ] = ExportOptions.with_decoys,
+    allow_blind: Annotated[
+        bool,
+        typer.Option(
+            "--allow-blind",
+            help="Do not fail if many statements are answered without the picture, for --to relations.",
+        ),
+    ] = ExportOptions.allow_blind,
     json: Json = False,
 ) -> None:
     """Convert the shards of a finished run to another tool's format. Run it again to resume."""
@@ -247,7 +266,19 @@ def export(
     from pipeline import files, layout
 
     finished = files.exists(files.join(files.canonical(output), layout.EXPORT))
-    options = ExportOptions(images, level, dialect, seed, per_caption=per_caption, split=split, tokenizer=tokenizer)
+    options = ExportOptions(
+        images,
+        level,
+        dialect,
+        seed,
+        per_caption=per_caption,
+        split=split,
+        tokenizer=tokenizer,
+        form=form,
+        quads=quads,
+        with_decoys=with_decoys,
+        allow_blind=allow_blind,
+    )
     written = exported(run, to, output, options)
     if finished:
         samples = counted(written["run"]["ledger"]["written"], "sample")

@@ -11,6 +11,7 @@ stated_numbers                      `calibrate --without-truth`: how many things
 number_f1                           the numbers of boxes against stated numbers, by threshold; decoys
 without_truth                       a run's detections and decoys -> the threshold
 grammatical_kinds                   `calibrate`: singular or plural, noun chunk or expression
+blind_accuracy                      how many statements are answered without the picture, from their words
 quality                             a finished run against the truth in the `meta` of its pairs
 tables, relation_tables, options    tables for the terminal; the options of both commands
 

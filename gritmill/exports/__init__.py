@@ -1,6 +1,7 @@
 """The formats that a finished run can be exported to, one file each.
 
-coco, flickr30k_entities, grit, hf, instructions, mdetr, odvg, refcoco, tsv, yolo   the formats
+coco, flickr30k_entities, grit, hf, instructions, mdetr, odvg, refcoco, tsv, yolo   formats
+relations    the format of statements that boxes decide, in several files
 export       a finished run -> one format, shard by shard
 format       the interface of a format, and code that the formats share
 plugin       wraps a format of another package: names it in errors, checks what it returns
@@ -42,6 +43,7 @@ _BUILTIN = {
     "yolo": "yolo:Yolo",
     "instructions": "instructions:Instructions",
     "hf": "hf:Hf",
+    "relations": "relations.format:Relations",
 }
 
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from gritmill.exports import find_format, is_built_in
 from gritmill.exports.card import CARD_NAME, render_card
-from gritmill.exports.format import ExportCounts, ExportFolder, Format
-from gritmill.exports.options import ExportOptions, used_options
+from gritmill.exports.format import ChecksRun, ExportCounts, ExportFolder, Format
+from gritmill.exports.options import FORMER_OPTIONS, ExportOptions, used_options
 from gritmill.reading import read_shard
 from pipeline import files, layout
 from pipeline.faults import CallError, EnvironmentFault, FolderMismatch
@@ -74,6 +74,8 @@ def export(
     used = used_options(to, options, built_in=is_built_in(to))
     source, target = files.canonical(run), files.canonical(output)
     manifest = need_manifest(run)
+    if isinstance(export_format, ChecksRun):
+        export_format.check_run(manifest.configuration)
     if target == source:
         raise CallError(f"--output: {output}: this is the run folder; use another folder")
     export_settings = {
@@ -86,9 +88,12 @@ def export(
     tokenizer = _digest_tokenizer(options.tokenizer)
     if "tokenizer" in used:
         used["tokenizer"] = tokenizer
-    fingerprint = json_digest(export_settings | {"options": used})
+    # `allow_blind` changes no byte of the data: what failed without it goes on with it.
+    named = {option: value for option, value in used.items() if option != "allow_blind"}
+    fingerprint = json_digest(export_settings | {"options": named})
     # Exports of 0.2.0.dev0 were named after all options as they were given. They can be resumed.
-    former = json_digest(export_settings | {"options": vars(options) | {"tokenizer": tokenizer}})
+    given = {name: getattr(options, name) for name in FORMER_OPTIONS} | {"tokenizer": tokenizer}
+    former = json_digest(export_settings | {"options": given})
     _check_free(target, fingerprint, former)  # before `hold` locks and sweeps the folder: another run may be using it
     with hold(target), reading(source):
         fingerprint = _check_free(target, fingerprint, former)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import compress
-from typing import Any, BinaryIO, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
@@ -50,6 +50,14 @@ class ExportFolder:
             for line in lines:
                 file.write(f"{line}\n".encode())
 
+    def write_list(self, name: str, lines: Iterable[str]) -> None:
+        """Writes JSON objects, each a line, as one JSON list."""
+        with self.publish(name) as file:
+            file.write(b"[")
+            for number, line in enumerate(lines):
+                file.write((",\n" * (number > 0) + line).encode())
+            file.write(b"]\n")
+
     def delete(self, *names: str) -> None:
         """Removes files. A missing file is not an error."""
         files.delete(files.join(self.uri, name) for name in names)
@@ -87,6 +95,18 @@ class Format(Protocol):
 
         Returns:
           Counts that no single shard can know, to add to theirs, if there are any.
+        """
+
+
+@runtime_checkable
+class ChecksRun(Protocol):
+    """A built-in format that cannot be made from every run."""
+
+    def check_run(self, configuration: Mapping[str, Any]) -> None:
+        """Is called first, with the configuration of the run.
+
+        Raises:
+          CallError: the format cannot be made from it.
         """
 
 

@@ -107,11 +107,7 @@ class Instructions(LineFormat):
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """Writes the conversations as lines and as one list, line by line."""
         super().finish(shards, folder)
-        with folder.publish(_LIST) as file:
-            file.write(b"[")
-            for number, line in enumerate(all_lines(shards, folder)):
-                file.write((",\n" * (number > 0) + line).encode())
-            file.write(b"]\n")
+        folder.write_list(_LIST, all_lines(shards, folder))
 
     def left_out(self, caption: str) -> str:
         # It may read as the image placeholder, or as another special token of a model.

@@ -16,17 +16,27 @@ class Level(StrEnum):
     CHUNKS = "chunks"
 
 
+class RelationForm(StrEnum):
+    """The forms of the rows of `relations`: of Visual Spatial Reasoning, or conversations of All-Seeing v2."""
+
+    VSR = "vsr"
+    AS_V2 = "as-v2"
+
+
 @dataclass(frozen=True)
 class ExportOptions:
     """The options of an export.
 
     images: write image files, if the format refers to files. level: None is the format's own choice: expressions,
-    but chunks for `mdetr`; a format of another package never gets None. dialect, seed: for the format `instructions`
-    only. tokenizer: for the format `odvg` only: path of the `tokenizer.json` of the text encoder that will be trained;
-    empty: numbers of tokens are estimated.
+    but chunks for `mdetr`; a format of another package never gets None. dialect: for the format `instructions` only.
+    seed: for `instructions` and `relations`. tokenizer: for the format `odvg` only: path of the `tokenizer.json` of the
+    text encoder that will be trained; empty: numbers of tokens are estimated.
     per_caption: for `coco`, `refcoco`, `flickr30k-entities` and `yolo`: an entry per caption, also if several captions
     have the same image. split: for `coco` only: the name of the split in the names of files and folders, as in COCO's
     own release.
+    form, quads, with_decoys, allow_blind: for `relations` only: the form of the rows; each statement about left and
+    right also of the mirrored picture; also statements about decoys that were not found; no failure if too many
+    statements are answered right without the picture.
     """
 
     images: bool = True
@@ -36,18 +46,26 @@ class ExportOptions:
     per_caption: bool = False
     split: str = ""
     tokenizer: str = ""
+    form: RelationForm = RelationForm.VSR
+    quads: bool = False
+    with_decoys: bool = False
+    allow_blind: bool = False
 
 
 USED_BY = {
-    "images": ("odvg", "mdetr", "coco", "refcoco", "flickr30k-entities", "yolo", "instructions"),
+    "images": ("odvg", "mdetr", "coco", "refcoco", "flickr30k-entities", "yolo", "instructions", "relations"),
     "level": ("odvg", "mdetr", "coco", "refcoco", "yolo", "instructions"),
     "dialect": ("instructions",),
-    "seed": ("instructions",),
+    "seed": ("instructions", "relations"),
     "per_caption": ("coco", "refcoco", "flickr30k-entities", "yolo"),
     "split": ("coco",),
     "tokenizer": ("odvg",),
+    **dict.fromkeys(("form", "quads", "with_decoys", "allow_blind"), ("relations",)),
 }
 """The built-in formats that use an option. Formats of other packages get all options."""
+
+FORMER_OPTIONS = ("images", "level", "dialect", "seed", "per_caption", "split", "tokenizer")
+"""The options of release 0.2.0.dev0."""
 
 _WORDS = {"level": "--phrases"}
 

@@ -30,6 +30,7 @@ _DETERMINERS = frozenset(
 )
 _PRONOUNS = frozenset(("it", "them", "us", "him", "me", "you", "this", "that", "which", "whom", "everything"))
 _NUMBERS = frozenset(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve"))
+_MANS = frozenset(("human", "ottoman", "shaman", "talisman", "caiman", "roman", "german"))
 _CONTINUE = (",", "and", "or")
 
 
@@ -192,6 +193,34 @@ def singular(noun: str) -> str:
 def is_singular(noun: str) -> bool:
     """Whether an English noun in lower case is in the singular for certain: not "sheep", which may be a plural."""
     return singular(noun) == noun and noun.rpartition("-")[2] not in _lists().same_plural
+
+
+def is_paired(noun: str) -> bool:
+    """Whether a noun in lower case may be a plural by its end, although `is_singular` says that it has none."""
+    return noun.endswith("s") and not noun.endswith(("ss", "us"))
+
+
+def plural(noun: str) -> str:
+    """The plural of an English noun in lower case and in the singular. Empty if `singular` does not lead back to it, or
+    if it may be the same word: "sheep", "scissors"."""
+    word = noun.split(" ")[-1]
+    if not is_singular(word) or is_paired(word):
+        return ""
+    regular = word + ("es" if word.endswith(("s", "x", "z", "ch", "sh")) else "s")
+    if word.endswith("y") and word[-2:-1] not in "aeiou":
+        regular = word[:-1] + "ies"
+    men = [word[:-2] + "en"] if word.endswith("man") and word not in _MANS else []
+    forms = (*men, *_irregular_plurals().get(word, ()), regular, word + "es")
+    return next((noun.removesuffix(word) + form for form in forms if form != word and singular(form) == word), "")
+
+
+@cache
+def _irregular_plurals() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for many, one in _lists().irregular.items():
+        if not _is_measure(many):  # a couple
+            found.setdefault(one, []).append(many)
+    return found
 
 
 def _singular(noun: str) -> str:

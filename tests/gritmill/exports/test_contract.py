@@ -68,7 +68,9 @@ def samples(count=None, shard=0, picture=bytes):
         caption = f"a dog{sign}near the red car"
         end = len(caption)
         found = [Phrase(0, 5, 2, 5, 0, end), Phrase(end - 11, end, end - 3, end, end - 11, end)]
-        groundings = [Grounding(phrase, Box(i, 0.1 * i, 0.2, 0.5, 0.75, 0.5)) for i, phrase in enumerate(found)]
+        groundings = [
+            Grounding(phrase, Box(i, 0.4 * i, 0.2, 0.3 + 0.4 * i, 0.75, 0.5)) for i, phrase in enumerate(found)
+        ]
         meta = json.dumps({"sign": sign})
         pair = Pair(f"../../{sign}", "s", number, caption, url=f"x{sign}", meta=meta, width=64, height=48)
         key = f"{shard:05}{number:04}"
@@ -167,7 +169,7 @@ def test_the_data_card_describes_the_format_and_says_where_the_data_comes_from(f
     assert json.loads((tmp_path / "export.json").read_text())["run"]["fingerprints"] == manifest["fingerprints"]
     monkeypatch.setattr(ExportFolder, "publish", None)
     assert export(finished, name, tmp_path) == first  # a second call does nothing
-    assert first["figures"]["samples"] in (29, 30)
+    assert carried_or_left_out(first["figures"]) in (29, 30)
 
 
 def test_cards_and_page_name_the_versions_that_are_run():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.phrases.class_names import class_name, goes_on, singular
+from transforms.phrases.class_names import class_name, goes_on, plural, singular
 from transforms.phrases.measures import measure_words
 from transforms.phrases.word_lists import read_lists
 
@@ -228,3 +228,16 @@ def test_every_span_has_a_class(data):
     name = class_name(caption, data.draw(st.integers(0, first)), (first, last))
     assert name or not caption[first:last].strip()
     assert name == name.lower()
+
+
+@pytest.mark.parametrize(
+    ("one", "many"),
+    [
+        *[("dog", "dogs"), ("bus", "buses"), ("church", "churches"), ("baby", "babies"), ("toy", "toys")],
+        *[("man", "men"), ("fireman", "firemen"), ("human", "humans"), ("child", "children"), ("foot", "feet")],
+        *[("person", "people"), ("knife", "knives"), ("roof", "roofs"), ("potato", "potatoes"), ("photo", "photos")],
+        *[("hot dog", "hot dogs"), ("big goose", "big geese"), ("sheep", ""), ("scissors", ""), ("dogs", "")],
+    ],
+)
+def test_plural(one, many):
+    assert plural(one) == many
