@@ -12,13 +12,14 @@ from pydantic import Field, model_validator
 
 from gritmill.evaluation.sets.fields import Fields
 from gritmill.evaluation.sets.truth import Statement
-from transforms.claims.check_counts import COUNTS
 from transforms.claims.check_ranks import RANKS
+from transforms.claims.numerals import AT_LEAST, EXACTLY, NONE
 from transforms.claims.word_lists import read_list
 from transforms.records import Claim, ClaimKind
 from transforms.wording import suggestion
 
 _Span = tuple[int, int]
+_COUNTS = frozenset({EXACTLY, AT_LEAST, NONE})
 
 
 class StatementFields(Fields):
@@ -36,12 +37,12 @@ class StatementFields(Fields):
     @model_validator(mode="after")
     def _check_predicate(self) -> Self:
         name, between_things = self.predicate, relations()
-        if name not in between_things | _places() | COUNTS | RANKS.keys():
-            known = sorted(between_things | _places() | COUNTS | RANKS.keys())
+        if name not in between_things | _places() | _COUNTS | RANKS.keys():
+            known = sorted(between_things | _places() | _COUNTS | RANKS.keys())
             raise ValueError(f"predicate {name}: no such name; {suggestion(name, known)}")
         if bool(self.object) != (name in between_things):
             raise ValueError(f"{name}: {'an object is missing' if name in between_things else 'it has no object'}")
-        if not self.number and name in {"exactly", "at_least", *RANKS}:
+        if not self.number and name in {EXACTLY, AT_LEAST, *RANKS}:
             raise ValueError(f"{name}: the number is missing; it starts at 1")
         return self
 
@@ -68,6 +69,6 @@ def to_statement(fields: StatementFields) -> Statement:
     words = fields.words or (fields.subject[0], fields.subject[0])
     objects = tuple(offset for span in fields.object or () for offset in span)
     name = fields.predicate
-    kind = ClaimKind.COUNT if name in COUNTS else ClaimKind.RANK if name in RANKS else ClaimKind.RELATION
+    kind = ClaimKind.COUNT if name in _COUNTS else ClaimKind.RANK if name in RANKS else ClaimKind.RELATION
     claim = Claim(kind, *words, *fields.subject, name, fields.number, fields.negated, objects)
     return Statement(claim, fields.true, fields.optional)
