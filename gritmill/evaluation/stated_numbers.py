@@ -1,18 +1,8 @@
 """How many things the phrases of a caption name, by its own words."""
 
-from dataclasses import dataclass
-
-from transforms.decoys.same_things import is_everywhere
-from transforms.phrases.class_names import class_name, is_singular
+from transforms.phrases.class_names import is_singular
 from transforms.records import Claim, ClaimKind, Pair, Phrase
-
-
-@dataclass(frozen=True)
-class Stated:
-    """The number of things that a phrase names. exact: whether words state it; else it is 1, a singular."""
-
-    number: int
-    exact: bool
+from transforms.stated_numbers import Stated, names_no_thing, stated_number
 
 
 def stated_numbers(pair: Pair) -> dict[int, Stated]:
@@ -30,7 +20,8 @@ def stated_numbers(pair: Pair) -> dict[int, Stated]:
     stated = {}
     for number, phrase in enumerate(pair.phrases):
         found = _stated(pair, phrase, counts.get((phrase.start, phrase.end)))
-        if found and not _is_everywhere(pair, phrase):
+        head = phrase.head_start, phrase.head_end
+        if found and not names_no_thing(pair.caption, phrase.start, head):
             stated[number] = found
     return stated
 
@@ -38,15 +29,7 @@ def stated_numbers(pair: Pair) -> dict[int, Stated]:
 def _stated(pair: Pair, phrase: Phrase, count: Claim | None) -> Stated | None:
     if count is None:
         return Stated(1, False) if is_singular(_head(pair, phrase)) else None
-    if count.negated or count.number < 1:
-        return None
-    if count.predicate == "exactly":
-        return Stated(count.number, True)
-    return Stated(1, False) if count.predicate == "at_least" and count.number == 1 else None
-
-
-def _is_everywhere(pair: Pair, phrase: Phrase) -> bool:
-    return is_everywhere(class_name(pair.caption, phrase.start, (phrase.head_start, phrase.head_end)))
+    return stated_number(count)
 
 
 def _head(pair: Pair, phrase: Phrase) -> str:
