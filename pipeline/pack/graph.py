@@ -134,7 +134,9 @@ def ranges_of(uri: str, folder: str) -> Iterator[RangeItem]:
 
 def _with_duplicates(ranges: beam.PCollection, folder: str, lease: Lease | None) -> beam.PCollection:
     """Adds the duplicates to the ranges."""
-    hash_pairs = Leased(lease, "hash pairs", lambda item: hash_range(folder, item[0].range_id, item[0].chunks), many=True)
+    hash_pairs = Leased(
+        lease, "hash pairs", lambda item: hash_range(folder, item[0].range_id, item[0].chunks), many=True
+    )
     duplicates = (
         ranges
         | "HashPairs" >> beam.FlatMap(hash_pairs)

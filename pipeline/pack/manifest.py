@@ -74,9 +74,10 @@ class Fingerprints(OpenModel):
 class Manifest(OpenModel):
     """The content of `manifest.json`.
 
-    unknown_columns, left_out, left_out_examples: see `ledger`. claims: of all written pairs. claim_rules: the
-    version of the rules that they were checked by; 0: none were. truth_sheet: of all written pairs; None if it is
-    not known. limit: the value of `--limit`. models: identities by configuration section. configuration: as written, possibly by another release.
+    unknown_columns, left_out, left_out_examples: see `ledger`. claims: of all written pairs. claim_rules: the version
+    of the rules that they were checked by; 0: none were. truth_sheet: of all written pairs; None: not known.
+    limit: the value of `--limit`. models: identities by configuration section. configuration: as written, possibly by
+    another release.
     """
 
     REMEDY: ClassVar[str] = "run gritmill pack --fresh with the settings of this run, which run.log has"

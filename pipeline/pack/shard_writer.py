@@ -95,7 +95,9 @@ class ShardWriter:
         else:
             checked = selected.with_verdicts(kept, self.policy)
         asked = self._decoys(piece, selected)
-        yield from ((outcome, asked[row] if asked else NO_DECOYS) for (row, _), outcome in zip(kept, checked, strict=True))
+        yield from (
+            (outcome, asked[row] if asked else NO_DECOYS) for (row, _), outcome in zip(kept, checked, strict=True)
+        )
 
     def _decoys(self, piece: Piece, selected: SelectedRows) -> list[AskedDecoys]:
         """The decoys of all rows of a chunk; empty if it has none."""

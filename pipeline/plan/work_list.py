@@ -27,7 +27,6 @@ class Work(NamedTuple):
     decoys: int | None = 0
 
 
-
 @dataclass(frozen=True)
 class WorkList:
     """The content of the file. ranges: numbers of source and range of each one, the number of its chunks, and the
