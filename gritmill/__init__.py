@@ -14,6 +14,7 @@ streams, interrupts      the standard streams and SIGTERM on the command line
 demo                     `gritmill demo`
 exports/, validation/    a finished run in other tools' formats; the check of a finished run
 evaluation/, pages/      measures against true boxes; HTML pages
+truth_sheet              what is known about the truth of a run without true boxes, in words
 plain_pickle             published pickles, read without running code
 """
 

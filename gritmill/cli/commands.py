@@ -228,6 +228,10 @@ def export(
         str,
         typer.Option(help="File tokenizer.json of a text encoder, to count its tokens, for --to odvg.", metavar="FILE"),
     ] = ExportOptions.tokenizer,
+    calibration: Annotated[
+        str,
+        typer.Option(help="File calibration.json of calibrate --clicks, for the data card.", metavar="FILE"),
+    ] = "",
     json: Json = False,
 ) -> None:
     """Convert the shards of a finished run to another tool's format. Run it again to resume."""
@@ -236,7 +240,7 @@ def export(
 
     finished = files.exists(files.join(files.canonical(output), layout.EXPORT))
     options = ExportOptions(images, level, dialect, seed, per_caption=per_caption, split=split, tokenizer=tokenizer)
-    written = exported(run, to, output, options)
+    written = exported(run, to, output, options, calibration)
     if finished:
         samples = counted(written["run"]["ledger"]["written"], "sample")
         print(f"export: nothing to do: all {samples} are done", file=sys.stderr)

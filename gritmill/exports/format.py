@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import compress
-from typing import Any, BinaryIO, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
@@ -88,6 +88,14 @@ class Format(Protocol):
         Returns:
           Counts that no single shard can know, to add to theirs, if there are any.
         """
+
+
+@runtime_checkable
+class MeasuresTruth(Protocol):
+    """A format that knows more about the truth of its files than the run does, such as an accuracy without images."""
+
+    def truth_lines(self, counts: ExportCounts) -> Iterable[str]:
+        """Lines of Markdown for the truth sheet of the data card. counts: of the finished export."""
 
 
 @dataclass(frozen=True)
