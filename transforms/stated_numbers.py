@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from transforms.decoys.same_things import is_everywhere
-from transforms.phrases.class_names import class_name
+from transforms.phrases.class_names import singular
 from transforms.records import Claim, ClaimKind
 
 
@@ -25,29 +26,25 @@ def stated_number(count: Claim) -> Stated | None:
     return Stated(1, False) if count.predicate == "at_least" and count.number == 1 else None
 
 
-def names_no_thing(caption: str, start: int, head: tuple[int, int]) -> bool:
-    """Whether nearly every image has the thing of a noun chunk: "a street". Then no decoy is drawn of it, either.
-
-    Args:
-      start: where the noun chunk starts. head: start and end of its head noun.
-    """
-    return is_everywhere(class_name(caption, start, head))
-
-
 def numbers_in_words(caption: str, claims: Iterable[Claim]) -> dict[tuple[int, int], Stated]:
     """The stated number of each noun chunk that a count is about, by its span: "two dogs", "a dog".
 
-    It follows from a record alone, whether a phrase has a box or not. "The dog" is no count, so it is not among them;
-    the head is the last word of the chunk. Of several counts of a chunk, the first one holds.
+    It follows from a record alone, whether a phrase has a box or not. "The dog" is no count, so it is not among them.
+    Left out are things that nearly every image has ("a street"), by the last word of the chunk. Of several counts of a
+    chunk, the first one holds.
     """
     counts: dict[tuple[int, int], Claim] = {}
     for claim in claims:
         if claim.kind is ClaimKind.COUNT:
             counts.setdefault(claim.subject, claim)
-    found = {}
-    for (start, end), count in counts.items():
-        words = caption[start:end]
-        head = end - len(words.split()[-1]) if words.strip() else start
-        if (stated := stated_number(count)) and not names_no_thing(caption, start, (head, end)):
-            found[start, end] = stated
-    return found
+    stated = ((span, stated_number(count)) for span, count in counts.items())
+    return {span: number for span, number in stated if number and not _is_everywhere(caption[slice(*span)])}
+
+
+def _is_everywhere(chunk: str) -> bool:
+    return any(map(_names_scenery, chunk.split()[-1:]))
+
+
+@lru_cache(maxsize=4096)
+def _names_scenery(word: str) -> bool:
+    return is_everywhere(singular(word.lower()))

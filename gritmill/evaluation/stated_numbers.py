@@ -1,8 +1,9 @@
 """How many things the phrases of a caption name, by its own words."""
 
-from transforms.phrases.class_names import is_singular
+from transforms.decoys.same_things import is_everywhere
+from transforms.phrases.class_names import class_name, is_singular
 from transforms.records import Claim, ClaimKind, Pair, Phrase
-from transforms.stated_numbers import Stated, names_no_thing, stated_number
+from transforms.stated_numbers import Stated, stated_number
 
 
 def stated_numbers(pair: Pair) -> dict[int, Stated]:
@@ -20,8 +21,7 @@ def stated_numbers(pair: Pair) -> dict[int, Stated]:
     stated = {}
     for number, phrase in enumerate(pair.phrases):
         found = _stated(pair, phrase, counts.get((phrase.start, phrase.end)))
-        head = phrase.head_start, phrase.head_end
-        if found and not names_no_thing(pair.caption, phrase.start, head):
+        if found and not _is_everywhere(pair, phrase):
             stated[number] = found
     return stated
 
@@ -30,6 +30,10 @@ def _stated(pair: Pair, phrase: Phrase, count: Claim | None) -> Stated | None:
     if count is None:
         return Stated(1, False) if is_singular(_head(pair, phrase)) else None
     return stated_number(count)
+
+
+def _is_everywhere(pair: Pair, phrase: Phrase) -> bool:
+    return is_everywhere(class_name(pair.caption, phrase.start, (phrase.head_start, phrase.head_end)))
 
 
 def _head(pair: Pair, phrase: Phrase) -> str:
