@@ -90,9 +90,8 @@ class ShardWriter:
         outcomes = (outcome for _, _, outcome in selected.outcomes(self.policy, piece.duplicates))
         every = ((row, outcome) for row, outcome in enumerate(outcomes) if isinstance(outcome, Kept))
         kept = list(islice(every, piece.first, piece.last))
-        if self.policy.rejects_claims:  # they have their verdicts
-            checked = (outcome for _, outcome in kept)
-        else:
+        checked: Iterable[Kept] = (outcome for _, outcome in kept)
+        if not self.policy.rejects_claims:  # else they have their verdicts
             checked = selected.with_verdicts(kept, self.policy)
         asked = self._decoys(piece, selected)
         yield from (

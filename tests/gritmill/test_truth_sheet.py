@@ -201,7 +201,7 @@ def test_validate_finds_a_changed_number(out, file, name):
     change_json(path, lambda value: value["truth_sheet"].update({name: value["truth_sheet"][name] + 1}))
     texts = [text for _, text in faults(out)]
     assert any(text.startswith(f"truth_sheet: {name}: ") for text in texts), texts
-    assert len(texts) <= 2
+    assert all(text.startswith("truth_sheet: ") for text in texts)
 
 
 @pytest.mark.parametrize("file", [0, 1])
