@@ -1,6 +1,7 @@
 """`gritmill validate`: reads a finished run back and checks it.
 
 validate   checks manifest, shards, indexes and checksums
+manifest   the models of manifest and stats
 tar        reads the samples of a tar
 sample     checks members, record, image and texts of one sample
 record     the model of a record

@@ -9,9 +9,10 @@ from gritmill.validation.record import Record
 from pipeline import files, layout
 from pipeline.ids import ChunkId
 from pipeline.pack.driver import compute_pack_fingerprint, digest_decoys, rows_by_range
-from pipeline.pack.judge_decoys import NO_DECOYS, AskedDecoys, judge_decoys
+from pipeline.pack.judge_decoys import judge_decoys
 from pipeline.pack.manifest import Manifest, read_manifest
 from pipeline.pack.select_rows import SelectedRows
+from pipeline.pack.truth_sheet import NO_DECOYS, AskedDecoys
 from pipeline.plan.plan import read_plan
 from pipeline.tables.decoys import open_decoys
 from pipeline.tables.detections import open_detections
@@ -85,7 +86,7 @@ def open_rows(folder: str) -> PackedRows | None:
     """The rows of the pack in a run folder; None if it has no detections, or other ones than those of the pack.
 
     Raises:
-      EnvironmentFault: a file that lists the detections is damaged.
+      EnvironmentFault: a file that lists the detections is damaged, or this release cannot read the settings.
     """
     detections = files.join(folder, layout.DETECTIONS)
     plan, manifest = read_plan(detections), read_manifest(folder)

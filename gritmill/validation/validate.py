@@ -9,15 +9,16 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, StringConstraints, ValidationError
+from pydantic import ValidationError
 
 from gritmill.validation.claims import (
     OF_DECOYS,
@@ -29,6 +30,7 @@ from gritmill.validation.claims import (
     verdict_faults,
 )
 from gritmill.validation.detections import PackedRows, open_rows
+from gritmill.validation.manifest import Manifest, Numbers, Shard, Stats, Sums
 from gritmill.validation.record import Record
 from gritmill.validation.sample import Rules, fault_line, sample_faults
 from gritmill.validation.tar import Broken, read_samples
@@ -41,95 +43,6 @@ from transforms.text import dialects
 from transforms.wording import counted
 
 _CHANGED = "changed since it was written (its checksum is wrong)"
-
-_Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-
-
-class _Part(BaseModel):
-    """A part of the manifest. Other keys are ignored."""
-
-    model_config = ConfigDict(strict=True)
-
-
-class _Claims(_Part):
-    kind: str
-    predicate: str
-    number: NonNegativeInt
-    supported: NonNegativeInt
-    contradicted: NonNegativeInt
-    undecided: NonNegativeInt
-
-
-class _Sheet(_Part):
-    group_boxes: NonNegativeInt
-    counted_phrases: NonNegativeInt
-    exact_phrases: NonNegativeInt
-    stated: NonNegativeInt
-    phrases_found: NonNegativeInt
-    phrase_boxes: NonNegativeInt
-    agreed: NonNegativeInt
-    extra: NonNegativeInt
-    decoys: NonNegativeInt
-    decoy_pairs: NonNegativeInt
-    decoys_found: NonNegativeInt
-    decoy_boxes: NonNegativeInt
-    absent: NonNegativeInt
-
-
-class _Sums(_Part):
-    """Sums over records. The sheet of an earlier version is not known."""
-
-    claims: list[_Claims] = Field(default_factory=list)
-    truth_sheet: _Sheet | None = None
-
-
-class _Numbers(_Part):
-    samples: NonNegativeInt = Field(alias="successes")
-    boxes: NonNegativeInt
-    bytes: NonNegativeInt
-    sha256: _Sha256
-    index_sha256: _Sha256
-
-
-class _Stats(_Numbers, _Sums):
-    pass
-
-
-class _Shard(_Numbers):
-    # These paths are opened, so they must not lead out of the folder.
-    tar: Annotated[str, StringConstraints(pattern=r"^shards/\d{5}\.tar$")]
-    index: Annotated[str, StringConstraints(pattern=r"^shards/\d{5}\.parquet$")]
-    samples: NonNegativeInt
-
-
-class _Ledger(_Part):
-    read: NonNegativeInt
-    written: NonNegativeInt
-    rejected: dict[str, NonNegativeInt]
-    failed: dict[str, dict[str, NonNegativeInt]]
-
-
-class _Source(_Part):
-    max_pixels: PositiveInt
-    max_scans: PositiveInt | None = None
-
-
-class _Text(_Part):
-    dialect: list[str]
-    spans: Literal["longest", "densest"]
-
-
-class _Configuration(_Part):
-    source: _Source
-    text: _Text
-
-
-class _Manifest(_Sums):
-    format: Literal[1]
-    ledger: _Ledger
-    shards: list[_Shard]
-    claim_rules: NonNegativeInt = 0
-    configuration: _Configuration
 
 
 @dataclass(frozen=True)
@@ -144,7 +57,9 @@ class Finding:
 def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[Finding]:
     """Yields each sample and each fault of a run, in order.
 
-    If the run folder has the detections of the pack, claims and decoys of all records are computed again from these.
+    If the run folder has the detections of the pack, boxes, claims and decoys of all records are computed again from
+    these. Otherwise, or if they are damaged, the records must agree with themselves: a damaged table is no fault of the
+    pack.
 
     limit: samples to check per shard, without the detections. Checksums always cover whole files.
 
@@ -163,7 +78,7 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
         if not is_intact(data):
             yield Finding(layout.MANIFEST, "", _CHANGED)
             return
-        manifest = _Manifest.model_validate_json(data)
+        manifest = Manifest.model_validate_json(data)
         for name in manifest.configuration.text.dialect:
             dialects.find(name)
     except ValueError as error:  # also raised if the dialect does not exist here
@@ -178,7 +93,8 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
     rules = Rules(tuple(text.dialect), text.spans == "densest", source.max_pixels, source.max_scans)
     check = _Check(folder, rules, limit, manifest.claim_rules == RULES_VERSION)
     if limit is None:
-        yield from check.open_rows()
+        with suppress(RunFault):
+            check.rows = open_rows(folder)
     for number, shard in enumerate(manifest.shards):
         yield from check.shard(f"{number:05}", shard)
     yield from (Finding(layout.MANIFEST, "", text) for text in (*_ledger_faults(manifest), *check.sum_faults(manifest)))
@@ -198,16 +114,9 @@ class _Check:
     limit: int | None
     verdicts: bool
     rows: PackedRows | None = None
-    sums: list[_Sums | None] = field(default_factory=list)
+    sums: list[Sums | None] = field(default_factory=list)
 
-    def open_rows(self) -> Iterator[Finding]:
-        """Looks for the detections. Yields what is wrong with them."""
-        try:
-            self.rows = open_rows(self.folder)
-        except RunFault as fault:
-            yield Finding(layout.DETECTIONS, "", str(fault))
-
-    def shard(self, number: str, shard: _Shard) -> Iterator[Finding]:
+    def shard(self, number: str, shard: Shard) -> Iterator[Finding]:
         """Checks a shard. number: five digits."""
         for name, checksum in ((shard.tar, shard.sha256), (shard.index, shard.index_sha256)):
             if text := _checksum_fault(files.join(self.folder, name), checksum):
@@ -231,10 +140,10 @@ class _Check:
         self.sums.append(None if isinstance(stats, str) else stats)
         recount = Recount()
         yield from self._tar(number, shard, rows, recount)
-        if isinstance(stats, _Stats) and recount.records == shard.samples:
+        if isinstance(stats, Stats) and recount.records == shard.samples:
             yield from (Finding(name, "", text) for text in self._recount_faults(stats, recount))
 
-    def sum_faults(self, manifest: _Manifest) -> Iterator[str]:
+    def sum_faults(self, manifest: Manifest) -> Iterator[str]:
         """Yields how the sums of the manifest differ from those of the stats of all shards."""
         if None in self.sums:
             return
@@ -253,7 +162,7 @@ class _Check:
             total.update(sheet.model_dump() if sheet else {})
         yield from sheet_faults(manifest.truth_sheet.model_dump(), total, "stats")
 
-    def _recount_faults(self, stats: _Stats, recount: Recount) -> Iterator[str]:
+    def _recount_faults(self, stats: Stats, recount: Recount) -> Iterator[str]:
         stated = claims_by_verdict(one.model_dump() for one in stats.claims)
         yield from claim_faults(stated, recount.claims, "records")
         if stats.truth_sheet:
@@ -261,16 +170,19 @@ class _Check:
             recount.sheet.update({name: sheet[name] for name in unknown})
             yield from sheet_faults(sheet, recount.sheet, "records")
 
-    def _tar(self, number: str, shard: _Shard, rows: list[dict[str, Any]], recount: Recount) -> Iterator[Finding]:
+    def _tar(self, number: str, shard: Shard, rows: list[dict[str, Any]], recount: Recount) -> Iterator[Finding]:
         samples = boxes = 0
         uids: set[str] = set()
 
-        def also(record: Record) -> Iterator[str]:
+        def also(record: Record) -> Iterable[str]:
             recount.add(record)
-            if self.rows:
-                yield from self._row_faults(self.rows, record, recount)
-            elif self.verdicts:  # without the detections, less can be said
-                yield from verdict_faults(record)
+            try:
+                found = list(self.rows.faults(record, recount.sheet)) if self.rows else None
+            except RunFault:
+                found = self.rows = None
+            if found is None and self.verdicts:  # without the detections, less can be said
+                found = list(verdict_faults(record))
+            return found or ()
 
         try:
             with files.open_read(files.join(self.folder, shard.tar)) as file:
@@ -293,15 +205,8 @@ class _Check:
         if len(uids) != samples:
             yield Finding(shard.tar, "", f"{samples:,} samples have only {len(uids):,} different uids")
 
-    def _row_faults(self, rows: PackedRows, record: Record, recount: Recount) -> Iterator[str]:
-        try:
-            yield from rows.faults(record, recount.sheet)
-        except RunFault as fault:
-            self.rows = None
-            yield str(fault)
 
-
-def _read_stats(uri: str, shard: _Shard) -> _Stats | str:
+def _read_stats(uri: str, shard: Shard) -> Stats | str:
     """The stats of a shard, or what is wrong with them."""
     if not files.exists(uri):
         return "is missing"
@@ -309,14 +214,14 @@ def _read_stats(uri: str, shard: _Shard) -> _Stats | str:
     if not is_intact(data):
         return _CHANGED
     try:
-        stats = _Stats.model_validate_json(data)
+        stats = Stats.model_validate_json(data)
     except ValidationError as error:
         return fault_line(error)
-    same = all(getattr(stats, name) == getattr(shard, name) for name in _Numbers.model_fields)
+    same = all(getattr(stats, name) == getattr(shard, name) for name in Numbers.model_fields)
     return stats if same else "differs from the manifest"
 
 
-def _ledger_faults(manifest: _Manifest) -> Iterator[str]:
+def _ledger_faults(manifest: Manifest) -> Iterator[str]:
     ledger = manifest.ledger
     rejected = sum(ledger.rejected.values())
     failed = sum(pairs for reasons in ledger.failed.values() for pairs in reasons.values())
@@ -327,7 +232,7 @@ def _ledger_faults(manifest: _Manifest) -> Iterator[str]:
         yield f"ledger: {ledger.written} written, but {samples} in the shards"
 
 
-def _unlisted_files(folder: str, manifest: _Manifest) -> Iterator[Finding]:
+def _unlisted_files(folder: str, manifest: Manifest) -> Iterator[Finding]:
     """Tars and indexes that the manifest does not list. A reader of `shards/*.tar` would read them too."""
     named = {name for shard in manifest.shards for name in (shard.tar, shard.index)}
     for info in files.list_folder(files.join(folder, layout.SHARDS)):

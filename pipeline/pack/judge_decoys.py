@@ -1,31 +1,17 @@
 """What the detector found of the decoys of a chunk: boxes at the threshold of the pack, or nothing at all."""
 
 from collections import Counter
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from pipeline.pack.truth_sheet import AskedDecoys
 from pipeline.tables.pair_rows import list_column
 from transforms.selection.select_boxes import Candidates, select_many
 from transforms.settings import SelectionSettings
 
 _BEHIND = 1 << 31
 """Decoys have no place in the caption. Of boxes with equal scores, those of the caption are first."""
-
-
-@dataclass(frozen=True)
-class AskedDecoys:
-    """The decoys of a pair. found: with a box at the threshold. boxes: of all of them. absent: the texts of those
-    without a candidate."""
-
-    asked: int = 0
-    found: int = 0
-    boxes: int = 0
-    absent: tuple[str, ...] = ()
-
-
-NO_DECOYS = AskedDecoys()
 
 
 def judge_decoys(

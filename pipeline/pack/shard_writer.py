@@ -18,13 +18,13 @@ from pipeline.faults import EnvironmentFault
 from pipeline.files.publish import publish, publish_bytes
 from pipeline.files.typed import publish_typed
 from pipeline.pack.claim_counts import Verdicts, add_claims, claim_counts
-from pipeline.pack.judge_decoys import NO_DECOYS, AskedDecoys, judge_decoys
+from pipeline.pack.judge_decoys import judge_decoys
 from pipeline.pack.ledger import Examples, Failures, add_failure, failed_pairs
 from pipeline.pack.plan_shards import Piece, ShardPlan
 from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.shard_stats import ShardStats, finished_stats
 from pipeline.pack.tar_writer import TarWriter
-from pipeline.pack.truth_sheet import Sums, TruthSheet, add_pair
+from pipeline.pack.truth_sheet import NO_DECOYS, AskedDecoys, Sums, TruthSheet, add_pair
 from pipeline.plan.plan import Plan, need_plan
 from pipeline.sources.fetch_images import fetch_images
 from pipeline.tables.decoys import open_decoys

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from pipeline.pack.judge_decoys import AskedDecoys
 from transforms.claims.group_boxes import MEMBERS, without_groups
 from transforms.claims.verdicts import Corners
 from transforms.records import Grounding, Pair
@@ -45,6 +44,20 @@ class TruthSheet:
     decoys_found: int = 0
     decoy_boxes: int = 0
     absent: int = 0
+
+
+@dataclass(frozen=True)
+class AskedDecoys:
+    """The decoys of a pair. found: with a box at the threshold. boxes: of all of them. absent: the texts of those
+    without a candidate."""
+
+    asked: int = 0
+    found: int = 0
+    boxes: int = 0
+    absent: tuple[str, ...] = ()
+
+
+NO_DECOYS = AskedDecoys()
 
 
 def add_pair(sums: Sums, pair: Pair, groundings: Sequence[Grounding], decoys: AskedDecoys) -> None:

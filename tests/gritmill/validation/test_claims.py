@@ -106,3 +106,12 @@ def test_impossible_decoys_are_found():
         (fault,) = sheet_faults(wrong, wrong, "records")
         assert fault.startswith("truth_sheet: ")
         assert fault.endswith(" decoys")
+
+
+def test_sizes_that_no_picture_has_are_a_fault():
+    claims = [Claim(ClaimKind.RELATION, 9, 11, *TWO, "left_of", objects=ONE)]
+    found = [(Box(0, 0.0, 0.0, 0.5, 0.5, 0.5), Box(1, 0.5, 0.0, 0.9, 0.5, 0.5)), ()]
+    record = record_of(found, SelectionSettings(), 0, claims)
+    assert faults(record) == []
+    (fault,) = faults(record | {"width": 1, "height": 10**400})
+    assert fault.startswith("claim 0: ")

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gritmill.evaluation.without_truth import _with_decoys
-from pipeline.pack.judge_decoys import AskedDecoys, judge_decoys
+from pipeline.pack.judge_decoys import judge_decoys
 from pipeline.pack.select_rows import SelectedRows
+from pipeline.pack.truth_sheet import AskedDecoys
 from pipeline.tables.decoys import columns
 from pipeline.tables.pair_rows import SCHEMA, to_row
 from pipeline.tables.row_files import as_table, schema_of

@@ -94,7 +94,7 @@ def test_a_partial_pack_counts_the_same_although_more_is_committed(folder: str) 
 
 def _counted(items: list[pack_graph.RangeItem], folder: str) -> object:
     counts = [count_range(folder, work.range_id, work.chunks, POLICY)[0] for work, _, _ in items]
-    return counts, [list(hash_range(folder, range_id, n)) for range_id, n, _, _ in items]
+    return counts, [list(hash_range(folder, work.range_id, work.chunks)) for work, _, _ in items]
 
 
 @pytest.mark.parametrize("fresh", [False, True])
