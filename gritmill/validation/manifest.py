@@ -40,6 +40,7 @@ class Sheet(_Part):
     decoys_found: NonNegativeInt
     decoy_boxes: NonNegativeInt
     absent: NonNegativeInt
+    rules: NonNegativeInt
 
 
 class Sums(_Part):

@@ -37,6 +37,7 @@ from gritmill.validation.tar import Broken, read_samples
 from pipeline import files, layout
 from pipeline.faults import CallError, RunFault, first_line
 from pipeline.files.typed import is_intact
+from pipeline.pack.truth_sheet import RULES_VERSION as SHEET_RULES
 from transforms import grit_record
 from transforms.claims.verdicts import RULES_VERSION
 from transforms.text import dialects
@@ -153,20 +154,22 @@ class _Check:
             claims.update(claims_by_verdict(one.model_dump() for one in part.claims))
         yield from claim_faults(claims_by_verdict(one.model_dump() for one in manifest.claims), claims, "stats")
         sheets = [part.truth_sheet for part in parts]
-        if manifest.truth_sheet is None or None in sheets or not sheets:
-            if (manifest.truth_sheet is None) != (None in sheets or not sheets):
+        versions = {sheet.rules if sheet else None for sheet in sheets}
+        if manifest.truth_sheet is None or versions != {manifest.truth_sheet.rules}:
+            if manifest.truth_sheet is not None or (len(versions) == 1 and None not in versions):
                 yield "truth_sheet: the stats of all shards have one, or else the manifest has none"
             return
         total = Counter[str]()
         for sheet in sheets:
-            total.update(sheet.model_dump() if sheet else {})
-        yield from sheet_faults(manifest.truth_sheet.model_dump(), total, "stats")
+            total.update(sheet.model_dump(exclude={"rules"}) if sheet else {})
+        yield from sheet_faults(manifest.truth_sheet.model_dump(exclude={"rules"}), total, "stats")
 
     def _recount_faults(self, stats: Stats, recount: Recount) -> Iterator[str]:
         stated = claims_by_verdict(one.model_dump() for one in stats.claims)
         yield from claim_faults(stated, recount.claims, "records")
-        if stats.truth_sheet:
-            sheet, unknown = stats.truth_sheet.model_dump(), () if self.rows and self.rows.has_decoys else OF_DECOYS
+        if stats.truth_sheet and stats.truth_sheet.rules == SHEET_RULES:
+            sheet = stats.truth_sheet.model_dump(exclude={"rules"})
+            unknown = () if self.rows and self.rows.has_decoys else OF_DECOYS
             recount.sheet.update({name: sheet[name] for name in unknown})
             yield from sheet_faults(sheet, recount.sheet, "records")
 

@@ -13,6 +13,10 @@ from transforms.claims.verdicts import Corners
 from transforms.records import Grounding, Pair
 from transforms.stated_numbers import numbers_in_words
 
+RULES_VERSION = 1
+"""Increase it with every change, also of the word lists, that changes the sums of the same records: sheets of different
+versions are neither added nor counted again."""
+
 Sums = Counter[str]
 """Sums by name of a field of `TruthSheet`."""
 
@@ -29,6 +33,8 @@ class TruthSheet:
     decoys: asked of the images of these pairs; decoy_pairs: pairs of which at least one was asked; decoys_found: those
     with a box at the threshold of the pack, beside the boxes of the caption; decoy_boxes: their boxes; absent: those of
     which the detector has no candidate at all, as in the records.
+
+    rules: the version of the rules that these were counted by.
     """
 
     group_boxes: int = 0
@@ -44,6 +50,7 @@ class TruthSheet:
     decoys_found: int = 0
     decoy_boxes: int = 0
     absent: int = 0
+    rules: int = RULES_VERSION
 
 
 @dataclass(frozen=True)
@@ -86,11 +93,12 @@ def add_pair(sums: Sums, pair: Pair, groundings: Sequence[Grounding], decoys: As
 
 
 def add_up(parts: Iterable[TruthSheet | None]) -> TruthSheet | None:
-    """The sum of the sheets of shards; None if one is not known, or if there are none."""
-    sums, known = Sums(), False
+    """The sum of the sheets of shards; None if one is not known, if there are none, or if their rules differ."""
+    sums, versions = Sums(), set[int]()
     for part in parts:
         if part is None:
             return None
-        sums.update(asdict(part))
-        known = True
-    return TruthSheet(**sums) if known else None
+        values = asdict(part)
+        versions.add(values.pop("rules"))
+        sums.update(values)
+    return TruthSheet(**sums, rules=versions.pop()) if len(versions) == 1 else None

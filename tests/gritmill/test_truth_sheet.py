@@ -123,13 +123,13 @@ def test_the_sums_are_those_of_the_records(run):
     twos = [number for found in boxes for words, number in found.items() if words.startswith("two")]
     ones = [number for found in boxes for words, number in found.items() if not words.startswith("two")]
     assert (twos, ones) == ([1] * 16, [3] * 16)  # the third box of "a red dog" is around the others
-    assert {name: sheet[name] for name in list(sheet) if not name.startswith("decoy")} == {
+    assert {name: sheet[name] for name in list(sheet) if not name.startswith(("decoy", "rules"))} == {
         **{"counted_phrases": 32, "exact_phrases": 16, "stated": 48, "phrases_found": 32, "phrase_boxes": 64},
         **{"agreed": 32, "extra": 32, "group_boxes": 16, "absent": sum(len(record["absent"]) for record in records)},
     }
     parts = [json.loads(path.read_text())["truth_sheet"] for path in sheets(run)[1:]]
     assert len(parts) == 2
-    assert sheet == {name: sum(part[name] for part in parts) for name in sheet}
+    assert sheet == {name: sum(part[name] for part in parts) for name in sheet} | {"rules": 1}
 
 
 def test_decoys_count_as_calibrate_counts_them(run):
@@ -213,6 +213,14 @@ def test_validate_finds_a_changed_number_of_claims(out, file):
     first = next(text for _, text in faults(out))
     assert first.startswith("claims: count ")
     assert " supported, but " in first
+
+
+def test_a_sheet_of_other_rules_is_not_counted_again(out):
+    for path in sheets(out):
+        change_json(path, lambda value: value["truth_sheet"].update(rules=2, agreed=0))
+    assert faults(out) == []
+    change_json(out / "manifest.json", lambda value: value["truth_sheet"].update(agreed=1))
+    assert faults(out) == [("", "truth_sheet: agreed: 1, but 0 in the stats")]
 
 
 def test_validate_finds_a_sheet_that_is_gone(out):
