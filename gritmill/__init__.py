@@ -16,6 +16,7 @@ exports/, validation/    a finished run in other tools' formats; the check of a 
 auditing/                faults of grounded data of any origin
 clicks/                  a person's answers about boxes of a run, and what they say of a threshold
 evaluation/, pages/      measures against true boxes; HTML pages
+truth_sheet              what is known about the truth of a run without true boxes, in words
 plain_pickle             published pickles, read without running code
 """
 

@@ -221,11 +221,16 @@ def _pack(
         manifest = driver.pack(configuration, plan, folder, output, pack_options, done)
     # A finished report stays: images that its page shows may no longer exist.
     if not report.is_reported(output, folder, manifest):
-        from gritmill.pages.report import write_page  # imports pyarrow and jinja, and the page usually exists already
+        # These import pyarrow, numpy and jinja, and the page usually exists already.
+        from gritmill import truth_sheet
+        from gritmill.pages.report import write_page
 
         files.delete([files.join(output, layout.REPORT_PAGE)])
         warning = embedded_model_warning(plan.configuration, [source.uri for source in plan.sources])
-        write_page(output, folder, plan, manifest, report.write_report(output, folder, manifest), warning)
+        written = report.write_report(output, folder, manifest)
+        known = manifest.truth_sheet
+        truth = list(truth_sheet.lines(known, written.boxes, manifest.ledger.written)) if known else ()
+        write_page(output, folder, plan, manifest, written, warning, truth)
     if pack_options.log:
         pack_options.log.note("end", f"pack: {manifest.ledger.line()}, {len(manifest.source_faults):,} source faults")
     return as_json(manifest)

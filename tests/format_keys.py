@@ -33,6 +33,8 @@ def _is_object(annotation: Any) -> bool:
 def _object_in(annotation: Any) -> tuple[Any, str]:
     """The class of the objects that a value holds, and how a path leads to one of them."""
     origin, inner = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return next((found for one in inner if (found := _object_in(one))[0]), (None, ""))
     if origin in (tuple, list):
         found, path = _object_in(inner[0])
         return found, f"[]{path}"

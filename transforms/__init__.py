@@ -19,6 +19,7 @@ text/               kept boxes -> grounded text, in a dialect of `text/dialects/
 selection/          candidate boxes -> kept boxes, and the outcome of the pair: kept, rejected or failed
 grit_record         kept boxes -> a GRIT record
 decoys/             phrases of other captions, which should find nothing in an image
+stated_numbers      how many things a phrase names, by the words of its caption
 
 `pack` selects the boxes of all pairs of a chunk at once, on arrays: `pipeline.pack.select_rows` calls
 `selection.select_boxes.select_many`. Then `selection.judge.judge_selected` decides the outcome of each pair; it rejects

@@ -20,13 +20,14 @@ from transforms.records import Claim, ClaimKind, Grounding, Pair
 
 @dataclass(frozen=True)
 class KeptPair:
-    """The input of a record: the sample's key, the pair, its kept boxes in the order of the record, and the verdict on
-    each of its claims."""
+    """The input of a record: the sample's key, the pair, its kept boxes in the order of the record, the verdict on
+    each of its claims, and the decoys of which the detector found nothing."""
 
     key: str
     pair: Pair
     groundings: Sequence[Grounding]
     verdicts: Sequence[Checked]
+    absent: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Column:
 _ROWS = pa.list_(pa.list_(pa.float64()))
 _HEADS = pa.list_(pa.list_(pa.int32()))
 _SPAN = pa.list_(pa.int32())
-_CLAIMS = "claims"
+_CLAIMS, _ABSENT = "claims", "absent"
 _CLAIM: tuple[tuple[str, pa.DataType], ...] = (
     ("kind", pa.string()),
     ("words", _SPAN),
@@ -115,18 +116,31 @@ COLUMNS = (
         lambda kept: [_claim(claim, checked) for claim, checked in zip(kept.pair.claims, kept.verdicts, strict=True)],
         list,
     ),
+    Column(
+        _ABSENT,
+        pa.list_(pa.string()),
+        "pack",
+        "phrases of other captions that the detector was asked for in this image, and of which it has no candidate box "
+        "at all, see [Decoys](#decoys)",
+        lambda kept: [*kept.absent],
+        list,
+    ),
     Column("meta", pa.string(), "source", "other values from the source, a JSON object", lambda kept: kept.pair.meta),
 )
 """The fields of the record, in order. `gritmill/validation/sample.py` implements their rules a second time."""
 
 
-def index_schema(claims: bool = True) -> pa.Schema:
+def index_schema(claims: bool = True, absent: bool = True) -> pa.Schema:
     """The schema of a shard's index. Lists contain only doubles, because parquet has no lists of mixed types.
 
-    claims: whether the records have claims, see `compose`.
+    claims, absent: whether the records have these fields, see `compose`.
     """
-    columns = (column for column in COLUMNS if claims or column.name != _CLAIMS)
-    return pa.schema([pa.field(column.name, column.type, nullable=False) for column in columns])
+    return pa.schema([pa.field(one.name, one.type, nullable=False) for one in _columns(claims, absent)])
+
+
+def _columns(claims: bool, absent: bool) -> tuple[Column, ...]:
+    without = {name for name, is_there in ((_CLAIMS, claims), (_ABSENT, absent)) if not is_there}
+    return tuple(column for column in COLUMNS if column.name not in without)
 
 
 def defaults() -> dict[str, Any]:
@@ -135,15 +149,20 @@ def defaults() -> dict[str, Any]:
 
 
 def compose(
-    key: str, pair: Pair, groundings: Sequence[Grounding], verdicts: Sequence[Checked] | None = ()
+    key: str,
+    pair: Pair,
+    groundings: Sequence[Grounding],
+    verdicts: Sequence[Checked] | None = (),
+    absent: Sequence[str] | None = (),
 ) -> dict[str, Any]:
-    """The record of a kept pair. It has every field, but for `claims`. Offsets are integers.
+    """The record of a kept pair. It has every field, but for `claims` and `absent`. Offsets are integers.
 
-    key: of the sample in its shard. verdicts: one for each claim of the pair. None: the run reads no claims, and its
-    records lack the field, so that a run of release 0.1 is packed to the same bytes as in its release.
+    key: of the sample in its shard. verdicts: one for each claim of the pair. absent: the decoys that were not found.
+    None: the run reads no claims, or has no decoys, and its records lack the field, so that a run of release 0.1 is
+    packed to the same bytes as in its release.
     """
-    kept = KeptPair(key, pair, groundings, verdicts or ())
-    return {column.name: column.value(kept) for column in COLUMNS if verdicts is not None or column.name != _CLAIMS}
+    kept = KeptPair(key, pair, groundings, verdicts or (), absent or ())
+    return {column.name: column.value(kept) for column in _columns(verdicts is not None, absent is not None)}
 
 
 def uid(source: str, index: int) -> str:

@@ -259,6 +259,10 @@ def export(
             help="Do not fail if many statements are answered without the picture, for --to relations.",
         ),
     ] = ExportOptions.allow_blind,
+    calibration: Annotated[
+        str,
+        typer.Option(help="File calibration.json of calibrate --clicks, for the data card.", metavar="FILE"),
+    ] = "",
     json: Json = False,
 ) -> None:
     """Convert the shards of a finished run to another tool's format. Run it again to resume."""
@@ -279,7 +283,7 @@ def export(
         with_decoys=with_decoys,
         allow_blind=allow_blind,
     )
-    written = exported(run, to, output, options)
+    written = exported(run, to, output, options, calibration)
     if finished:
         samples = counted(written["run"]["ledger"]["written"], "sample")
         print(f"export: nothing to do: all {samples} are done", file=sys.stderr)

@@ -1,19 +1,10 @@
 """How many things the phrases of a caption name, by its own words."""
 
-from dataclasses import dataclass
-
 from transforms.claims.unsure import is_unsure_in
 from transforms.decoys.same_things import is_everywhere
 from transforms.phrases.class_names import class_name, is_singular
 from transforms.records import Claim, ClaimKind, Pair, Phrase
-
-
-@dataclass(frozen=True)
-class Stated:
-    """The number of things that a phrase names. exact: whether words state it; else it is 1, a singular."""
-
-    number: int
-    exact: bool
+from transforms.stated_numbers import Stated, stated_number
 
 
 def stated_numbers(pair: Pair) -> dict[int, Stated]:
@@ -40,11 +31,7 @@ def stated_numbers(pair: Pair) -> dict[int, Stated]:
 def _stated(pair: Pair, phrase: Phrase, count: Claim | None) -> Stated | None:
     if count is None:
         return Stated(1, False) if is_singular(_head(pair, phrase)) else None
-    if count.negated or count.number < 1:
-        return None
-    if count.predicate == "exactly":
-        return Stated(count.number, True)
-    return Stated(1, False) if count.predicate == "at_least" and count.number == 1 else None
+    return stated_number(count)
 
 
 def _is_everywhere(pair: Pair, phrase: Phrase) -> bool:

@@ -7,6 +7,7 @@ format       the interface of a format, and code that the formats share
 plugin       wraps a format of another package: names it in errors, checks what it returns
 options      the options of an export
 card         the data card of exported data
+checked_boxes   the figures of `calibrate --clicks`, for the data card
 readers      the libraries that `make interop` runs on exports, for the data card
 image_entries   formats that list images: the samples of one image are one entry
 bert_tokens  how many tokens a text has for a text encoder

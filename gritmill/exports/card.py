@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from gritmill.exports.format import ExportCounts, Format
+from gritmill import truth_sheet
+from gritmill.exports.format import ExportCounts, Format, MeasuresTruth
 from gritmill.exports.options import as_command
 from gritmill.pages.render import render
 from pipeline.pack.manifest import Manifest
@@ -18,11 +19,16 @@ _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M
 
 
 def render_card(
-    to: str, used: Mapping[str, Any], export_format: Format, manifest: Manifest, counts: ExportCounts
+    to: str,
+    used: Mapping[str, Any],
+    export_format: Format,
+    manifest: Manifest,
+    counts: ExportCounts,
+    checked: str = "",
 ) -> str:
     """The text of the card: what the data is, what reads it, how it was made, and where it comes from.
 
-    used: the options that the format uses; `tokenizer` is the digest of the file.
+    used: the options that the format uses; `tokenizer` is the digest of the file. checked: of `checked_boxes`.
     """
     head: dict[str, Any] = {
         "pretty_name": f"Grounded image-text pairs ({to})",
@@ -32,6 +38,7 @@ def render_card(
     }
     if path := export_format.data_files:  # otherwise the hub loads the file types it knows: export.json and images
         head["configs"] = [{"config_name": "default", "data_files": [{"split": "train", "path": path}]}]
+    boxes = sum(shard.boxes for shard in manifest.shards)
     values = {
         "to": to,
         "command": as_command(to, used),
@@ -40,5 +47,11 @@ def render_card(
         "manifest": manifest,
         "counts": sorted(counts.items()),
         "about": export_format.description,
+        "claims": list(truth_sheet.claim_rows(manifest.claims)),
+        "truth": [
+            *truth_sheet.lines(manifest.truth_sheet, boxes, manifest.ledger.written),
+            ("boxes that people checked", checked or "not known: none (`--calibration`)"),
+        ],
+        "more_truth": list(export_format.truth_lines(counts)) if isinstance(export_format, MeasuresTruth) else [],
     }
     return render("card.md.jinja", head=yaml.safe_dump(head, sort_keys=False).strip(), **values) + "\n"

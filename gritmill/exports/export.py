@@ -3,11 +3,12 @@
 import hashlib
 from dataclasses import dataclass
 from importlib.metadata import version
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any, ClassVar
 
 from gritmill.exports import find_format, is_built_in
 from gritmill.exports.card import CARD_NAME, render_card
+from gritmill.exports.checked_boxes import checked_boxes
 from gritmill.exports.format import ChecksRun, ExportCounts, ExportFolder, Format
 from gritmill.exports.options import FORMER_OPTIONS, ExportOptions, used_options
 from gritmill.reading import read_shard
@@ -57,16 +58,22 @@ class ExportSummary:
 
 
 def export(
-    run: str | PathLike[str], to: str, output: str | PathLike[str], options: ExportOptions | None = None
+    run: str | PathLike[str],
+    to: str,
+    output: str | PathLike[str],
+    options: ExportOptions | None = None,
+    calibration: str | PathLike[str] = "",
 ) -> dict[str, Any]:
     """Writes a finished run in another format. If it is called again, it resumes where it stopped.
+
+    calibration: a `calibration.json` of `gritmill calibrate --clicks`, for the data card.
 
     Returns:
       The content of `export.json`.
 
     Raises:
-      CallError: the format does not exist or does not use an option, the run is not finished, or the folder contains
-        something other than this export.
+      CallError: the format does not exist or does not use an option, the run is not finished, the calibration is of
+        another run, or the folder contains something other than this export.
       EnvironmentFault: the run was packed again during the export.
     """
     options = options or ExportOptions()
@@ -76,6 +83,7 @@ def export(
     manifest = need_manifest(run)
     if isinstance(export_format, ChecksRun):
         export_format.check_run(manifest.configuration)
+    checked = checked_boxes(fspath(calibration), manifest) if calibration else ""
     if target == source:
         raise CallError(f"--output: {output}: this is the run folder; use another folder")
     export_settings = {
@@ -84,6 +92,7 @@ def export(
         "shards": [shard.sha256 for shard in manifest.shards],
         "format": to,
         "gritmill": version("gritmill"),
+        **({"checked": checked} if checked else {}),
     }
     tokenizer = _digest_tokenizer(options.tokenizer)
     if "tokenizer" in used:
@@ -104,7 +113,7 @@ def export(
         else:
             folder = ExportFolder(target)
             counts = _write_shards(export_format, source, manifest, folder)
-            folder.write(CARD_NAME, render_card(to, used, export_format, manifest, counts).encode())
+            folder.write(CARD_NAME, render_card(to, used, export_format, manifest, counts, checked).encode())
             content = as_json(manifest)
             provenance = {name: content[name] for name in _PROVENANCE}
             summary = ExportSummary(to, fingerprint, dict(counts), provenance)

@@ -110,6 +110,14 @@ class ChecksRun(Protocol):
         """
 
 
+@runtime_checkable
+class MeasuresTruth(Protocol):
+    """A format that knows more about the truth of its files than the run does, such as an accuracy without images."""
+
+    def truth_lines(self, counts: ExportCounts) -> Iterable[str]:
+        """Lines of Markdown for the truth sheet of the data card. counts: of the finished export."""
+
+
 @dataclass(frozen=True)
 class LineFormat(Format):
     """A format of lines, one or more per sample: writes one file of lines per shard, and joins these files at the end.

@@ -40,6 +40,14 @@ class PluginFormat(Format):
         with self._calling("finish"):
             return _checked(self._format.finish(shards, folder) or {})
 
+    def truth_lines(self, counts: ExportCounts) -> list[str]:
+        """See `MeasuresTruth`."""
+        with self._calling("truth_lines"):
+            lines = list(getattr(self._format, "truth_lines", lambda counts: ())(counts))
+            if not all(isinstance(line, str) for line in lines):
+                raise WrongAnswer(f"it returned {lines!r}, not texts")
+            return lines
+
     def _text(self, attribute: str) -> str:
         with self._calling(attribute):
             text = getattr(self._format, attribute, "") or ""

@@ -28,12 +28,20 @@ _HEADS = 20
 _TABLE_THRESHOLDS = tuple(i / 20 for i in range(21))
 
 
-def write_page(output: str, folder: str, plan: Plan, manifest: Manifest, report: Report, warning: str = "") -> None:
+def write_page(
+    output: str,
+    folder: str,
+    plan: Plan,
+    manifest: Manifest,
+    report: Report,
+    warning: str = "",
+    truth: Sequence[tuple[str, str]] = (),
+) -> None:
     """Writes the page of a finished run.
 
     Args:
       output: the run folder. folder: the folder of its detections. report: the result of `write_report`.
-      warning: a warning about the boxes, shown near the top; empty for none.
+      warning: a warning about the boxes, shown near the top; empty for none. truth: names and texts of the truth sheet.
     """
     statistics = read_statistics(output)
     nearest = statistics.nearest
@@ -47,6 +55,7 @@ def write_page(output: str, folder: str, plan: Plan, manifest: Manifest, report:
         warning=warning,
         outcomes=list(report.ledger.outcomes()),
         threshold=threshold_line(report.threshold),
+        truth=truth,
         charts=list(_charts(report.histograms)),
         heads=report.histograms.heads[:_HEADS],
         thresholds=_thresholds(statistics.thresholds, policy.threshold),

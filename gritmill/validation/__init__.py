@@ -1,5 +1,10 @@
 """`gritmill validate`: reads a finished run back and checks it.
 
 validate   checks manifest, shards, indexes and checksums
+manifest   the models of manifest and stats
+tar        reads the samples of a tar
 sample     checks members, record, image and texts of one sample
+record     the model of a record
+claims     checks claims against the boxes of their record; recounts what stats and manifest say of records
+detections   checks claims and decoys against the detections of the run
 """

@@ -3,91 +3,22 @@
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import pyarrow as pa
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError, create_model
+from pydantic import ValidationError
 
+from gritmill.validation.record import Claim, Record, Row, record_model
 from pipeline.files.typed import first_fault
 from transforms import grit_record
 from transforms.text import dialects
 from transforms.text.grounded_caption import Carries, Span
 
 _ORIENTATION = 0x0112
-
-_Share = Annotated[float, Field(ge=0, le=1)]
-_Row = tuple[int, int, _Share, _Share, _Share, _Share, _Share]
-
-
-_STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-
-
-_Span = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
-
-
-class Claim(BaseModel):
-    """An item of `claims`."""
-
-    model_config = _STRICT
-
-    kind: Literal["count", "relation", "rank"]
-    words: _Span
-    subject: _Span
-    object: list[_Span] | None
-    predicate: Annotated[str, StringConstraints(min_length=1)]
-    number: Annotated[int, Field(ge=0)]
-    negated: bool
-    verdict: Literal["supported", "contradicted", "undecided"]
-    measured: str
-
-
-class Record(BaseModel):
-    """The fields of the `.json` for which the contract has rules beyond their type."""
-
-    model_config = _STRICT
-
-    key: Annotated[str, StringConstraints(pattern=r"^\d{9}$")]
-    uid: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
-    caption: Annotated[str, StringConstraints(min_length=1)]
-    width: PositiveInt
-    height: PositiveInt
-    noun_chunks: Annotated[list[_Row], Field(min_length=1)]
-    ref_exps: list[_Row]
-    heads: list[tuple[int, int]]
-    claims: list[Claim] = Field(default_factory=list)
-    meta: str
-
-
-def record_model() -> type[Record]:
-    """The model of the `.json`: all columns and no other fields. A column may be missing if the record is older."""
-    fields: Any = {
-        column.name: (_json_type(column.type), Field(default_factory=column.default) if column.default else ...)
-        for column in grit_record.COLUMNS
-        if column.name not in Record.model_fields
-    }
-    return create_model("Record", __base__=Record, **fields)
-
-
-def _json_type(kind: pa.DataType) -> Any:
-    """The JSON type for an Arrow type. Items of lists and structs may be null if the Arrow type allows it."""
-    if pa.types.is_struct(kind):
-        fields: Any = {item.name: (_json_item(item), ...) for item in kind.fields}
-        return create_model("Struct", __config__=_STRICT, **fields)
-    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
-        return list[_json_item(kind.value_field)]  # type: ignore[misc]
-    if pa.types.is_integer(kind):
-        lowest = -(2 ** (kind.bit_width - 1)) if pa.types.is_signed_integer(kind) else 0
-        return Annotated[int, Field(ge=lowest, lt=lowest + 2**kind.bit_width)]
-    return float if pa.types.is_floating(kind) else bool if pa.types.is_boolean(kind) else str
-
-
-def _json_item(item: "pa.Field[Any]") -> Any:
-    kind = _json_type(item.type)
-    return kind | None if item.nullable else kind
 
 
 @dataclass(frozen=True)
@@ -106,12 +37,18 @@ class Rules:
 
 
 def sample_faults(
-    key: str, shard: str, members: Mapping[str, bytes], row: dict[str, Any] | None, rules: Rules
+    key: str,
+    shard: str,
+    members: Mapping[str, bytes],
+    row: dict[str, Any] | None,
+    rules: Rules,
+    also: Callable[[Record], Iterable[str]] = lambda record: (),
 ) -> Iterator[str]:
     """Yields the faults of a sample, one line each.
 
     Args:
-      shard: five digits. members: bytes by ending. row: the sample's row of the index; None if there is none.
+      shard: five digits. members: bytes by ending. row: the sample's row of the index; None if there is none. also:
+        further faults of the record; called only if it obeys the rules.
     """
     expected = {"jpg", "json", "txt", *map(_member_ending, range(len(rules.dialects)), rules.dialects)}
     if set(members) != expected:
@@ -124,7 +61,10 @@ def sample_faults(
     except ValidationError as error:
         yield f"json: {fault_line(error)}"
         return
-    yield from _record_faults(key, record)
+    faults = [*_record_faults(key, record)]
+    if not faults:
+        faults = [f"json: {text}" for text in also(record)]
+    yield from faults
     if row is None or not _agrees(row, record, rules.index):
         yield "the row of the index differs from the record"
     if members["txt"].decode("utf-8", "replace") != record.caption:
@@ -173,6 +113,8 @@ def _record_faults(key: str, record: Record) -> Iterator[str]:
             yield "json: meta is not a JSON object"
     except (ValueError, RecursionError):
         yield "json: meta is not a JSON object"
+    if len(set(record.absent)) < len(record.absent):
+        yield "json: absent has a phrase twice"
     for number, claim in enumerate(record.claims):
         yield from (f"json: claim {number}: {text}" for text in _claim_faults(claim, len(record.caption)))
     for number, (chunk, expression, head) in enumerate(zip(chunks, expressions, heads, strict=True)):
@@ -207,7 +149,7 @@ def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _row_faults(chunk: _Row, expression: _Row, head: tuple[int, int], length: int) -> Iterator[str]:
+def _row_faults(chunk: Row, expression: Row, head: tuple[int, int], length: int) -> Iterator[str]:
     if chunk[2:] != expression[2:]:
         yield "noun chunk and expression differ in box or score"
     if not 0 <= expression[0] <= chunk[0] <= head[0] < head[1] <= chunk[1] <= expression[1] <= length:
@@ -283,7 +225,7 @@ def _text_faults(data: bytes, record: Record, name: str, densest: bool) -> Itera
             yield f"span {span.start}..{span.end} or its boxes differ from the record"
 
 
-def _covered(row: _Row, spans: Sequence[Span]) -> bool:
+def _covered(row: Row, spans: Sequence[Span]) -> bool:
     return any(row[0] < span.end and span.start < row[1] for span in spans)
 
 
@@ -312,7 +254,7 @@ def _possible_boxes(record: Record, carries: Carries) -> dict[object, list[RowSe
     return possible
 
 
-def _rows_by_span(rows: Sequence[_Row]) -> dict[tuple[int, int], RowSet]:
+def _rows_by_span(rows: Sequence[Row]) -> dict[tuple[int, int], RowSet]:
     by_span: dict[tuple[int, int], RowSet] = {}
     for number, row in enumerate(rows):
         by_span[row[0], row[1]] = by_span.get((row[0], row[1]), RowSet()) | {(-row[6], row[2:6], number)}

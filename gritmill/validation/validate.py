@@ -1,98 +1,49 @@
 """validate: reads a finished run back and reports its faults.
 
-The only code shared with the writer are the readers of the dialects. This module parses tar itself, reads JSON and
-parquet with their libraries, and states each rule of the contract a second time.
+The only code shared with the writer are the readers of the dialects, and what verdicts on claims follow from. This
+module parses tar itself, reads JSON and parquet with their libraries, and states each rule of the contract a second
+time.
 """
 
 import hashlib
 import io
 import json
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from os import PathLike
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, StringConstraints, ValidationError
+from pydantic import ValidationError
 
+from gritmill.validation.claims import (
+    OF_DECOYS,
+    ClaimKey,
+    Recount,
+    claim_faults,
+    claims_by_verdict,
+    sheet_faults,
+    verdict_faults,
+)
+from gritmill.validation.detections import PackedRows, open_rows
+from gritmill.validation.manifest import Manifest, Numbers, Shard, Stats, Sums
+from gritmill.validation.record import Record
 from gritmill.validation.sample import Rules, fault_line, sample_faults
+from gritmill.validation.tar import Broken, read_samples
 from pipeline import files, layout
-from pipeline.faults import CallError, first_line
+from pipeline.faults import CallError, RunFault, first_line
 from pipeline.files.typed import is_intact
+from pipeline.pack.truth_sheet import RULES_VERSION as SHEET_RULES
 from transforms import grit_record
+from transforms.claims.verdicts import RULES_VERSION
 from transforms.text import dialects
 from transforms.wording import counted
 
 _CHANGED = "changed since it was written (its checksum is wrong)"
-
-_BLOCK, _RECORD = 512, 10_240  # sizes in a tar, in bytes
-
-_OCTAL = re.compile(rb"[0-7]{11}\0")
-_FIXED = {
-    "mode": (100, b"0000644\0"),
-    "owner's number": (108, b"0000000\0" * 2),
-    "time": (136, b"0" * 11 + b"\0"),
-    "type": (156, b"0" + bytes(100)),
-    "format": (257, b"ustar\x0000"),
-    "owner": (265, b"gritmill".ljust(32, b"\0") * 2),
-    "rest": (329, bytes(183)),
-}
-"""The parts of a member's header that the contract fixes (USTAR, time 0, one owner): offset and value."""
-
-_Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-
-
-class _Part(BaseModel):
-    """A part of the manifest. Other keys are ignored."""
-
-    model_config = ConfigDict(strict=True)
-
-
-class _Stats(_Part):
-    samples: NonNegativeInt = Field(alias="successes")
-    boxes: NonNegativeInt
-    bytes: NonNegativeInt
-    sha256: _Sha256
-    index_sha256: _Sha256
-
-
-class _Shard(_Stats):
-    # These paths are opened, so they must not lead out of the folder.
-    tar: Annotated[str, StringConstraints(pattern=r"^shards/\d{5}\.tar$")]
-    index: Annotated[str, StringConstraints(pattern=r"^shards/\d{5}\.parquet$")]
-    samples: NonNegativeInt
-
-
-class _Ledger(_Part):
-    read: NonNegativeInt
-    written: NonNegativeInt
-    rejected: dict[str, NonNegativeInt]
-    failed: dict[str, dict[str, NonNegativeInt]]
-
-
-class _Source(_Part):
-    max_pixels: PositiveInt
-    max_scans: PositiveInt | None = None
-
-
-class _Text(_Part):
-    dialect: list[str]
-    spans: Literal["longest", "densest"]
-
-
-class _Configuration(_Part):
-    source: _Source
-    text: _Text
-
-
-class _Manifest(_Part):
-    format: Literal[1]
-    ledger: _Ledger
-    shards: list[_Shard]
-    configuration: _Configuration
 
 
 @dataclass(frozen=True)
@@ -107,7 +58,11 @@ class Finding:
 def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[Finding]:
     """Yields each sample and each fault of a run, in order.
 
-    limit: samples to check per shard. Checksums always cover whole files.
+    If the run folder has the detections of the pack, boxes, claims and decoys of all records are computed again from
+    these. Otherwise, or if they are damaged, the records must agree with themselves: a damaged table is no fault of the
+    pack.
+
+    limit: samples to check per shard, without the detections. Checksums always cover whole files.
 
     Raises:
       CallError: the folder has no manifest.
@@ -124,7 +79,7 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
         if not is_intact(data):
             yield Finding(layout.MANIFEST, "", _CHANGED)
             return
-        manifest = _Manifest.model_validate_json(data)
+        manifest = Manifest.model_validate_json(data)
         for name in manifest.configuration.text.dialect:
             dialects.find(name)
     except ValueError as error:  # also raised if the dialect does not exist here
@@ -137,16 +92,139 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
     text = manifest.configuration.text
     source = manifest.configuration.source
     rules = Rules(tuple(text.dialect), text.spans == "densest", source.max_pixels, source.max_scans)
+    check = _Check(folder, rules, limit, manifest.claim_rules == RULES_VERSION)
+    if limit is None:
+        with suppress(RunFault):
+            check.rows = open_rows(folder)
     for number, shard in enumerate(manifest.shards):
-        yield from _check_shard(folder, f"{number:05}", shard, rules, limit)
-    yield from (Finding(layout.MANIFEST, "", text) for text in _ledger_faults(manifest))
+        yield from check.shard(f"{number:05}", shard)
+    yield from (Finding(layout.MANIFEST, "", text) for text in (*_ledger_faults(manifest), *check.sum_faults(manifest)))
     for name in (layout.STATISTICS, layout.REPORT):
         if fault := _json_fault(files.join(folder, name)):
             yield Finding(name, "", fault)
     yield from _unlisted_files(folder, manifest)
 
 
-def _ledger_faults(manifest: _Manifest) -> Iterator[str]:
+@dataclass
+class _Check:
+    """Checks the shards of a run in order. verdicts: whether claims were checked by the rules of this release. rows:
+    what the shards were packed from, if it is known. sums: of the stats of each shard; None if they cannot be read."""
+
+    folder: str
+    rules: Rules
+    limit: int | None
+    verdicts: bool
+    rows: PackedRows | None = None
+    sums: list[Sums | None] = field(default_factory=list)
+
+    def shard(self, number: str, shard: Shard) -> Iterator[Finding]:
+        """Checks a shard. number: five digits."""
+        for name, checksum in ((shard.tar, shard.sha256), (shard.index, shard.index_sha256)):
+            if text := _checksum_fault(files.join(self.folder, name), checksum):
+                yield Finding(name, "", text)
+                self.sums.append(None)
+                return
+        if (shard.tar, shard.index) != (layout.shard_tar(int(number)), layout.shard_index(int(number))):
+            yield Finding(shard.tar, "", f"is shard {int(number)} of the manifest, but its files have other names")
+        rows: list[dict[str, Any]] = []
+        try:
+            rows = _read_index(files.join(self.folder, shard.index))
+            if len(rows) != shard.samples:
+                numbers = f"{counted(len(rows), 'row')}, but {counted(shard.samples, 'sample')} in the manifest"
+                yield Finding(shard.index, "", numbers)
+        except Broken as broken:
+            yield Finding(shard.index, "", str(broken))
+        name = layout.shard_stats(int(number))
+        stats = _read_stats(files.join(self.folder, name), shard)
+        if isinstance(stats, str):
+            yield Finding(name, "", stats)
+        self.sums.append(None if isinstance(stats, str) else stats)
+        recount = Recount()
+        yield from self._tar(number, shard, rows, recount)
+        if isinstance(stats, Stats) and recount.records == shard.samples:
+            yield from (Finding(name, "", text) for text in self._recount_faults(stats, recount))
+
+    def sum_faults(self, manifest: Manifest) -> Iterator[str]:
+        """Yields how the sums of the manifest differ from those of the stats of all shards."""
+        if None in self.sums:
+            return
+        parts = [part for part in self.sums if part]
+        claims = Counter[ClaimKey]()
+        for part in parts:
+            claims.update(claims_by_verdict(one.model_dump() for one in part.claims))
+        yield from claim_faults(claims_by_verdict(one.model_dump() for one in manifest.claims), claims, "stats")
+        sheets = [part.truth_sheet for part in parts]
+        versions = {sheet.rules if sheet else None for sheet in sheets}
+        if manifest.truth_sheet is None or versions != {manifest.truth_sheet.rules}:
+            if manifest.truth_sheet is not None or (len(versions) == 1 and None not in versions):
+                yield "truth_sheet: the stats of all shards have one, or else the manifest has none"
+            return
+        total = Counter[str]()
+        for sheet in sheets:
+            total.update(sheet.model_dump(exclude={"rules"}) if sheet else {})
+        yield from sheet_faults(manifest.truth_sheet.model_dump(exclude={"rules"}), total, "stats")
+
+    def _recount_faults(self, stats: Stats, recount: Recount) -> Iterator[str]:
+        stated = claims_by_verdict(one.model_dump() for one in stats.claims)
+        yield from claim_faults(stated, recount.claims, "records")
+        if stats.truth_sheet and stats.truth_sheet.rules == SHEET_RULES:
+            sheet = stats.truth_sheet.model_dump(exclude={"rules"})
+            unknown = () if self.rows and self.rows.has_decoys else OF_DECOYS
+            recount.sheet.update({name: sheet[name] for name in unknown})
+            yield from sheet_faults(sheet, recount.sheet, "records")
+
+    def _tar(self, number: str, shard: Shard, rows: list[dict[str, Any]], recount: Recount) -> Iterator[Finding]:
+        samples = boxes = 0
+        uids: set[str] = set()
+
+        def also(record: Record) -> Iterable[str]:
+            recount.add(record)
+            try:
+                found = list(self.rows.faults(record, recount.sheet)) if self.rows else None
+            except RunFault:
+                found = self.rows = None
+            if found is None and self.verdicts:  # without the detections, less can be said
+                found = list(verdict_faults(record))
+            return found or ()
+
+        try:
+            with files.open_read(files.join(self.folder, shard.tar)) as file:
+                for key, members in read_samples(file, shard.bytes):
+                    if samples == self.limit:
+                        return
+                    row = rows[samples] if samples < len(rows) else None
+                    yield Finding(shard.tar, key, "")
+                    for text in sample_faults(key, number, members, row, self.rules, also):
+                        yield Finding(shard.tar, key, text)
+                    samples += 1
+                    boxes += len(row["noun_chunks"]) if row else 0
+                    uids.add(row["uid"] if row else key)
+        except Broken as broken:
+            yield Finding(shard.tar, "", f"not a valid tar: {broken}")
+        if samples != shard.samples:
+            yield Finding(shard.tar, "", f"{counted(samples, 'sample')}, but {shard.samples:,} in the manifest")
+        if rows and boxes != shard.boxes:
+            yield Finding(shard.tar, "", f"{counted(boxes, 'box')}, but {shard.boxes:,} in the manifest")
+        if len(uids) != samples:
+            yield Finding(shard.tar, "", f"{samples:,} samples have only {len(uids):,} different uids")
+
+
+def _read_stats(uri: str, shard: Shard) -> Stats | str:
+    """The stats of a shard, or what is wrong with them."""
+    if not files.exists(uri):
+        return "is missing"
+    data = files.read_bytes(uri)
+    if not is_intact(data):
+        return _CHANGED
+    try:
+        stats = Stats.model_validate_json(data)
+    except ValidationError as error:
+        return fault_line(error)
+    same = all(getattr(stats, name) == getattr(shard, name) for name in Numbers.model_fields)
+    return stats if same else "differs from the manifest"
+
+
+def _ledger_faults(manifest: Manifest) -> Iterator[str]:
     ledger = manifest.ledger
     rejected = sum(ledger.rejected.values())
     failed = sum(pairs for reasons in ledger.failed.values() for pairs in reasons.values())
@@ -157,48 +235,13 @@ def _ledger_faults(manifest: _Manifest) -> Iterator[str]:
         yield f"ledger: {ledger.written} written, but {samples} in the shards"
 
 
-def _unlisted_files(folder: str, manifest: _Manifest) -> Iterator[Finding]:
+def _unlisted_files(folder: str, manifest: Manifest) -> Iterator[Finding]:
     """Tars and indexes that the manifest does not list. A reader of `shards/*.tar` would read them too."""
     named = {name for shard in manifest.shards for name in (shard.tar, shard.index)}
     for info in files.list_folder(files.join(folder, layout.SHARDS)):
         name = f"{layout.SHARDS}/{files.name(info.uri)}"
         if name.endswith((".tar", ".parquet")) and name not in named:
             yield Finding(name, "", "is not in the manifest")
-
-
-def _check_shard(folder: str, number: str, shard: _Shard, rules: Rules, limit: int | None) -> Iterator[Finding]:
-    for name, checksum in ((shard.tar, shard.sha256), (shard.index, shard.index_sha256)):
-        if text := _checksum_fault(files.join(folder, name), checksum):
-            yield Finding(name, "", text)
-            return
-    if (shard.tar, shard.index) != (layout.shard_tar(int(number)), layout.shard_index(int(number))):
-        yield Finding(shard.tar, "", f"is shard {int(number)} of the manifest, but its files have other names")
-    rows: list[dict[str, Any]] = []
-    try:
-        rows = _read_index(files.join(folder, shard.index))
-        if len(rows) != shard.samples:
-            numbers = f"{counted(len(rows), 'row')}, but {counted(shard.samples, 'sample')} in the manifest"
-            yield Finding(shard.index, "", numbers)
-    except _Broken as broken:
-        yield Finding(shard.index, "", str(broken))
-    stats = layout.shard_stats(int(number))
-    if text := _stats_fault(files.join(folder, stats), shard):
-        yield Finding(stats, "", text)
-    yield from _check_tar(folder, number, shard, rows, rules, limit)
-
-
-def _stats_fault(uri: str, shard: _Shard) -> str:
-    if not files.exists(uri):
-        return "is missing"
-    data = files.read_bytes(uri)
-    if not is_intact(data):
-        return _CHANGED
-    try:
-        stats = _Stats.model_validate_json(data)
-    except ValidationError as error:
-        return fault_line(error)
-    same = stats.model_dump() == shard.model_dump(exclude={"tar", "index"})
-    return "" if same else "differs from the manifest"
 
 
 def _json_fault(uri: str) -> str:
@@ -211,10 +254,6 @@ def _json_fault(uri: str) -> str:
     except ValueError as error:
         return f"not JSON: {first_line(error)}"
     return "" if is_intact(data) else _CHANGED
-
-
-class _Broken(Exception):
-    """A file cannot be read any further. The message gives the reason."""
 
 
 def _checksum_fault(uri: str, expected: str) -> str:
@@ -230,86 +269,11 @@ def _read_index(uri: str) -> list[dict[str, Any]]:
         # Without Arrow's threads: one that still holds the file while Python ends would abort the process.
         table = pq.ParquetFile(io.BytesIO(files.read_bytes(uri)), pre_buffer=False).read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
-        raise _Broken(f"not a parquet file: {error}") from error
+        raise Broken(f"not a parquet file: {error}") from error
     found = {field.name: field.type for field in table.schema}
     expected = {column.name: column.type for column in grit_record.COLUMNS}
     defaults = grit_record.defaults()
     for name in {**found, **expected}:
         if found.get(name, expected[name] if name in defaults else None) != expected.get(name):
-            raise _Broken(f"column {name}: {found.get(name, 'missing')}, expected {expected.get(name, 'no column')}")
+            raise Broken(f"column {name}: {found.get(name, 'missing')}, expected {expected.get(name, 'no column')}")
     return [defaults | row for row in table.to_pylist()]
-
-
-def _check_tar(
-    folder: str, number: str, shard: _Shard, rows: list[dict[str, Any]], rules: Rules, limit: int | None
-) -> Iterator[Finding]:
-    samples = boxes = 0
-    uids: set[str] = set()
-    try:
-        with files.open_read(files.join(folder, shard.tar)) as file:
-            for key, members in _read_samples(file, shard.bytes):
-                if samples == limit:
-                    return
-                row = rows[samples] if samples < len(rows) else None
-                yield Finding(shard.tar, key, "")
-                for text in sample_faults(key, number, members, row, rules):
-                    yield Finding(shard.tar, key, text)
-                samples += 1
-                boxes += len(row["noun_chunks"]) if row else 0
-                uids.add(row["uid"] if row else key)
-    except _Broken as broken:
-        yield Finding(shard.tar, "", f"not a valid tar: {broken}")
-    if samples != shard.samples:
-        yield Finding(shard.tar, "", f"{counted(samples, 'sample')}, but {shard.samples:,} in the manifest")
-    if rows and boxes != shard.boxes:
-        yield Finding(shard.tar, "", f"{counted(boxes, 'box')}, but {shard.boxes:,} in the manifest")
-    if len(uids) != samples:
-        yield Finding(shard.tar, "", f"{samples:,} samples have only {len(uids):,} different uids")
-
-
-def _read_samples(file: BinaryIO, size: int) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Yields each key with its members by ending. The members of a key are consecutive, and keys are ascending."""
-    current = ""
-    members: dict[str, bytes] = {}
-    for name, data in _read_members(file, size):
-        key, _, ending = name.partition(".")
-        if key < current:
-            raise _Broken(f"{name} comes after {current}")
-        if key != current and members:
-            yield current, members
-            members = {}
-        if ending in members:
-            raise _Broken(f"{name} occurs twice")
-        current, members[ending] = key, data
-    if members:
-        yield current, members
-
-
-def _read_members(file: BinaryIO, size: int) -> Iterator[tuple[str, bytes]]:
-    """Yields names and contents up to the end mark: at least two blocks of zeros, padded to the end of a record."""
-    offset = 0
-    while (header := file.read(_BLOCK)).strip(b"\0"):
-        name, length = _read_header(header, offset)
-        padding = -length % _BLOCK
-        data = file.read(length + padding)
-        if len(data) < length + padding or data[length:].strip(b"\0"):
-            raise _Broken(f"{name} is truncated")
-        yield name, data[:length]
-        offset += _BLOCK + length + padding
-    tail = header + file.read(2 * _RECORD)
-    if tail.strip(b"\0") or not 2 * _BLOCK <= len(tail) < _RECORD + 2 * _BLOCK:
-        raise _Broken(f"no end mark at byte {offset}")
-    if offset + len(tail) != size or size % _RECORD:
-        raise _Broken(f"{offset + len(tail)} bytes, but {size} in the manifest")
-
-
-def _read_header(block: bytes, offset: int) -> tuple[str, int]:
-    """A member's name and length. All other fields of the USTAR header are the same for all members of a run."""
-    checksum = sum(block[:148]) + sum(block[156:]) + 8 * ord(" ")
-    name = block[:100].rstrip(b"\0")
-    if len(block) < _BLOCK or not _OCTAL.fullmatch(block[124:136]) or block[148:154] != b"%06o" % checksum:
-        raise _Broken(f"no valid header at byte {offset}")
-    wrong_fields = [what for what, (start, value) in _FIXED.items() if block[start : start + len(value)] != value]
-    if wrong_fields or not name.isascii():
-        raise _Broken(f"{name!r}: header differs from the contract: {', '.join(wrong_fields) or 'name'}")
-    return name.decode("ascii"), int(block[124:135], 8)

@@ -24,7 +24,7 @@ from pipeline.ground.read_chunks import ReadChunks
 from pipeline.ids import RangeId
 from pipeline.layout import HASHES
 from pipeline.plan.plan import Plan
-from pipeline.plan.work_list import read_work, work_list
+from pipeline.plan.work_list import Work, read_work, work_list
 from pipeline.stages.base import Stage
 from pipeline.stages.run_stage import RunStage, StageHandler
 from pipeline.stages.runner import ChunkProgress
@@ -63,7 +63,7 @@ def run(
     display = progress.show_progress(
         title, "pairs", run.state, options.quiet, files.is_local(folder), options.log, run.news
     )
-    work = [(range_id, None) for range_id in plan.unfinished(listings[name].finished for name in tables)]
+    work = [Work(range_id) for range_id in plan.unfinished(listings[name].finished for name in tables)]
     with display, _clear_attempts_on_interrupt(log), work_list(folder, work) as uri:
         run_pipeline.run(
             lambda pipeline: build(pipeline, uri, stages, tables, provenance, report, threads, lease, log),
@@ -143,4 +143,4 @@ def build(
 
 def ranges_of(uri: str) -> Iterator[RangeId]:
     """The ranges of a work list, in input order."""
-    return (range_id for range_id, _ in read_work(uri))
+    return (one.range_id for one in read_work(uri))

@@ -12,6 +12,7 @@ from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.ledger import ChunkCount, RangeCount, add_failure
 from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.statistics import Statistics
+from pipeline.tables.decoys import decoys_of
 from pipeline.tables.detections import open_detections
 from pipeline.tables.table import Table
 from transforms.annotations.annotate import left_out
@@ -34,22 +35,27 @@ def count_range(
     source: str = "",
     columns: Collection[str] = (),
     duplicates: Sequence[int] = (),
+    decoys: int | None = 0,
 ) -> tuple[RangeCount, Statistics]:
     """Judges every row of a range.
 
     chunks: how many are counted, from the first on; None: the range is finished, and all are counted. Their files must
     then match the recorded digests. source: URI of the source, for the count. columns: those that the settings name;
     the count says which of them no pair has. duplicates: rows of the range that are rejected as duplicates, in order.
+    decoys: how many of the chunks have decoys, see `Work`.
     """
     total, statistics = RangeCount(range_id, source=source), Statistics.empty(policy.threshold)
     total.unknown_columns = set(columns)
     table = open_detections(folder)
     if chunks is None:
         total.faults = list(table.read_summary(range_id).faults)
-    for entry in table.entries(range_id, chunks is None, chunks):
+    entries = table.entries(range_id, chunks is None, chunks)
+    of_decoys = decoys_of(folder, range_id, decoys, entries)
+    for entry, its_decoys in zip(entries, of_decoys, strict=True):
         rows = duplicates[bisect_left(duplicates, total.read) : bisect_left(duplicates, total.read + entry.rows)]
         again = tuple(row - total.read for row in rows)
-        _count_chunk(table, range_id.chunk(entry.chunk), entry.digest, policy, total, statistics, again)
+        kept, size = _count_chunk(table, range_id.chunk(entry.chunk), entry.digest, policy, total, statistics, again)
+        total.chunks.append(ChunkCount(range_id.chunk(entry.chunk), kept, size, entry.digest, again, its_decoys))
     total.unknown_columns &= policy.given.without_alternatives(total.unknown_columns)
     statistics.truncate_heads()
     return total, statistics
@@ -63,7 +69,8 @@ def _count_chunk(
     total: RangeCount,
     statistics: Statistics,
     duplicates: tuple[int, ...],
-) -> None:
+) -> tuple[int, int]:
+    """Adds the rows of a chunk to the total. Returns how many are kept, and the bytes of their images."""
     heartbeat.advance()
     kept = size = 0
     selected = SelectedRows.from_table(table.read(chunk, digest), policy.selection, 0.0, policy.given)
@@ -83,7 +90,7 @@ def _count_chunk(
             total.rejected_examples.setdefault(outcome.reason, _describe_rejected(pair, outcome.reason))
         else:
             add_failure(total.failed, total.failed_examples, pair, outcome)
-    total.chunks.append(ChunkCount(chunk, kept, size, digest, duplicates))
+    return kept, size
 
 
 def judge_rows(

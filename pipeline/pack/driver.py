@@ -19,6 +19,8 @@ from pipeline.pack.options import PackOptions
 from pipeline.pack.shard_stats import FORMAT, file_sizes, shard_fingerprints
 from pipeline.pack.statistics import Statistics
 from pipeline.plan.plan import Plan, read_plan
+from pipeline.plan.work_list import Work
+from pipeline.tables.decoys import decoys_of, list_decoys, open_decoys, usable_chunks
 from pipeline.tables.detections import open_detections
 from pipeline.tables.table import Table
 from pipeline.threshold import active_threshold
@@ -63,10 +65,14 @@ def pack(
     policy = Policy(configuration.selection, threshold.score, configuration.text, duplicates, given)
     rows = rows_by_range(plan, table, done)
     row_digests = [row.digest for row in rows]
-    pack_fingerprint = compute_pack_fingerprint(plan, row_digests, policy, configuration.shards)
+    decoys = digest_decoys(rows)
+    pack_fingerprint = compute_pack_fingerprint(plan, row_digests, policy, configuration.shards, decoys)
     manifest = None if options.fresh else read_manifest(output)  # with --fresh, the old manifest may be unreadable
-    if manifest and _is_current(manifest, output, pack_fingerprint):
-        _tell_finished(manifest, options)
+    # A pack stays valid if decoys were asked for after it: only the field `absent` would be another one.
+    used = manifest.fingerprints.decoys if manifest else decoys
+    same = compute_pack_fingerprint(plan, row_digests, policy, configuration.shards, used)
+    if manifest and _is_current(manifest, output, same):
+        _tell_finished(manifest, options, manifest.fingerprints.decoys != decoys)
         return manifest
     _check_sources(plan)
     _check_output(output, manifest, pack_fingerprint, configuration, options)
@@ -79,7 +85,7 @@ def pack(
             options.claim.take()  # nothing is written before the engine has answered
     if options.log:
         options.log.open()
-    head = Manifest.head(plan, configuration, threshold, pack_fingerprint, options.partial)
+    head = Manifest.head(plan, configuration, threshold, pack_fingerprint, options.partial, decoys)
     if not row_digests:
         publish_typed(files.join(output, layout.STATISTICS), Statistics.empty(policy.threshold).summary(floor))
         return write_manifest(output, head, [], [])
@@ -92,19 +98,22 @@ def pack(
     beam = engine.arguments if engine else placement.pack_beam_options(options.beam, pairs)
     options = replace(options, beam=beam, engine=engine)
     with replacing(output):
-        work = zip(plan.range_ids(), (row.chunks for row in rows), strict=True)
-        graph.run(output, folder, head, work, json_digest(row_digests), options)
+        work = (Work(range_id, row.chunks, row.decoys) for range_id, row in zip(plan.range_ids(), rows, strict=True))
+        digests = json_digest([(row.digest, row.decoy_digest) for row in rows])
+        graph.run(output, folder, head, work, digests, options)
     manifest = read_manifest(output)
     if manifest is None:
         raise EnvironmentFault(f"{output}: the run ended without a manifest; run the same command to resume")
     return manifest
 
 
-def _tell_finished(manifest: Manifest, options: PackOptions) -> None:
+def _tell_finished(manifest: Manifest, options: PackOptions, other_decoys: bool) -> None:
     from pipeline.engines import progress
 
     pairs, shards = counted(manifest.ledger.read, "pair"), counted(len(manifest.shards), "shard")
     line = f"nothing to do: all {pairs} are done, in {shards}"
+    if other_decoys:
+        line += "; the decoys have changed since: use --fresh to write them to the records"
     progress.tell("pack", line, options.quiet)
     if options.log:
         options.log.open()
@@ -119,10 +128,10 @@ def find_detections(run_folder: str) -> str:
 
 
 def is_outdated(output: str, detections: str) -> bool:
-    """Whether a run folder was packed before the last change of its detections."""
+    """Whether a run folder was packed before the last change of its detections or decoys."""
     packed = files.list_folder(files.canonical(output), layout.MANIFEST)
-    chunks = files.list_folder(detections, layout.ALL_CHUNKS) if packed else []
-    return any(chunk.stamp > packed[0].stamp for chunk in chunks)
+    folders = (detections, open_decoys(detections).uri) if packed else ()
+    return any(chunk.stamp > packed[0].stamp for uri in folders for chunk in files.list_folder(uri, layout.ALL_CHUNKS))
 
 
 def check_ground_settings(configuration: Configuration, keys: Iterable[str], run_folder: str) -> None:
@@ -157,10 +166,15 @@ def check_dialects(names: Sequence[str]) -> None:
             raise CallError(str(error)) from error
 
 
-def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Policy, shards: ShardSettings) -> str:
+def compute_pack_fingerprint(
+    plan: Plan, row_digests: Sequence[str], policy: Policy, shards: ShardSettings, decoys: str = ""
+) -> str:
     """The pack fingerprint. It covers a digest of the rows of each range, the selection with its active threshold, the
-    text settings, the shard sizes, whether duplicates are rejected, and the rules that claims are checked by."""
+    text settings, the shard sizes, whether duplicates are rejected, the rules that claims are checked by, and the
+    decoys (`digest_decoys`)."""
     newer: dict[str, Any] = {"duplicates": "exact"} if policy.exact_duplicates else {}
+    if decoys:
+        newer["decoys"] = decoys
     if plan.configuration.phrases.claims:
         newer["claims"] = RULES_VERSION
     return json_digest(
@@ -179,22 +193,38 @@ def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Pol
 @dataclass(frozen=True)
 class RangeRows:
     """The rows of a range. digest: of all of them. chunks: how many chunks have them; None if the range is
-    finished."""
+    finished. decoys, decoy_digest: the same of their decoys."""
 
     digest: str
     pairs: int
     chunks: int | None
+    decoys: int | None
+    decoy_digest: str
 
 
 def rows_by_range(plan: Plan, table: Table, done: Collection[RangeId]) -> list[RangeRows]:
     """The rows of each range: from the summaries, or the chunks of ranges that are not finished."""
+    listing = list_decoys(open_decoys(table.uri))
 
     def rows_of(range_id: RangeId) -> RangeRows:
         entries = table.entries(range_id, range_id in done)
         chunks = None if range_id in done else len(entries)
-        return RangeRows(join_digests(entry.digest for entry in entries), sum(entry.rows for entry in entries), chunks)
+        decoys = usable_chunks(listing, range_id)
+        return RangeRows(
+            join_digests(entry.digest for entry in entries),
+            sum(entry.rows for entry in entries),
+            chunks,
+            decoys,
+            join_digests(decoys_of(table.uri, range_id, decoys, entries)),
+        )
 
     return map_in_threads(rows_of, plan.range_ids())
+
+
+def digest_decoys(rows: Iterable[RangeRows]) -> str:
+    """A digest of the decoys that a pack uses; empty if there are none."""
+    digests = [row.decoy_digest for row in rows]
+    return json_digest(digests) if any(digest.strip(",") for digest in digests) else ""
 
 
 def _check_finished(plan: Plan, done: Collection[RangeId], folder: str, partial: bool) -> None:

@@ -18,7 +18,6 @@ from pipeline.files.lease import Lease
 from pipeline.files.publish import publish_json
 from pipeline.files.typed import publish_typed
 from pipeline.fingerprint import json_digest
-from pipeline.ids import RangeId
 from pipeline.pack.count import count_range
 from pipeline.pack.duplicates import RangeKey, find_duplicates, hash_range, range_key, rows_of
 from pipeline.pack.ledger import RangeCount, digests_of
@@ -39,14 +38,14 @@ def run(output: str, folder: str, head: Manifest, work: Iterable[Work], row_dige
 
     Args:
       head: the part of the manifest that is known before the run.
-      work: the ranges, and for each one that is not finished, the number of its chunks.
+      work: the ranges, and for each one that is not finished, the number of its chunks, and of those with decoys.
       row_digest: of `ledger.digests_of`, as they were before the graph was built.
 
     Raises:
       CallError: more than `MAX_SHARDS` shards. EnvironmentFault: the run failed before it was complete.
     """
     beam_options = parse_beam_options(options.beam)
-    writer = ShardWriter(folder, output, head.fingerprints.pack, head.policy)
+    writer = ShardWriter(folder, output, head.fingerprints.pack, head.policy, bool(head.fingerprints.decoys))
     files.delete([files.join(output, layout.PLANNED_SHARDS)])  # left by a run that was killed
     old = files.list_folder(output, layout.MANIFEST)
     lease = options.claim.lease if options.claim else None
@@ -123,27 +122,28 @@ def build(
     )
 
 
-RangeItem = tuple[RangeId, int | None, str, list[int]]
-"""The id of a range, the number of its chunks if it is not finished, the URI of its source, and the rows that are
-duplicates."""
+RangeItem = tuple[Work, str, list[int]]
+"""A range, the URI of its source, and the rows that are duplicates."""
 
 
 def ranges_of(uri: str, folder: str) -> Iterator[RangeItem]:
     """Yields the ranges of a work list in input order, without duplicates. folder: of the detections."""
     plan = need_plan(folder)
-    yield from ((range_id, chunks, plan.sources[range_id.source].uri, []) for range_id, chunks in read_work(uri))
+    yield from ((work, plan.sources[work.range_id.source].uri, []) for work in read_work(uri))
 
 
 def _with_duplicates(ranges: beam.PCollection, folder: str, lease: Lease | None) -> beam.PCollection:
     """Adds the duplicates to the ranges."""
-    hash_pairs = Leased(lease, "hash pairs", lambda item: hash_range(folder, item[0], item[1]), many=True)
+    hash_pairs = Leased(
+        lease, "hash pairs", lambda item: hash_range(folder, item[0].range_id, item[0].chunks), many=True
+    )
     duplicates = (
         ranges
         | "HashPairs" >> beam.FlatMap(hash_pairs)
         | "GatherHashes" >> beam.GroupByKey()
         | "FindDuplicates" >> beam.FlatMap(lambda keyed: find_duplicates(keyed[1]))
     )
-    keyed = ranges | "KeyRanges" >> beam.Map(lambda item: (range_key(item[0]), item))
+    keyed = ranges | "KeyRanges" >> beam.Map(lambda item: (range_key(item[0].range_id), item))
     return (
         {"range": keyed, "duplicates": duplicates}
         | "GatherDuplicates" >> beam.CoGroupByKey()
@@ -153,13 +153,13 @@ def _with_duplicates(ranges: beam.PCollection, folder: str, lease: Lease | None)
 
 
 def _add_duplicates(keyed: tuple[RangeKey, dict[str, Iterable[Any]]]) -> RangeItem:
-    ((range_id, chunks, source, _),) = keyed[1]["range"]
-    return range_id, chunks, source, rows_of(keyed[1]["duplicates"])
+    ((work, source, _),) = keyed[1]["range"]
+    return work, source, rows_of(keyed[1]["duplicates"])
 
 
 def _count(item: RangeItem, writer: ShardWriter, columns: tuple[str, ...]) -> tuple[RangeCount, Statistics]:
-    range_id, chunks, source, duplicates = item
-    return count_range(writer.detections, range_id, chunks, writer.policy, source, columns, duplicates)
+    (range_id, chunks, decoys), source, duplicates = item
+    return count_range(writer.detections, range_id, chunks, writer.policy, source, columns, duplicates, decoys)
 
 
 def _plan(

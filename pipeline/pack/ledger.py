@@ -19,7 +19,8 @@ Examples = dict[str, str]
 class ChunkCount:
     """The number of kept pairs of a chunk, and the encoded bytes of their images.
 
-    digest: of the chunk's file. duplicates: rows of the chunk that are rejected as duplicates.
+    digest: of the chunk's file. duplicates: rows of the chunk that are rejected as duplicates. decoys: digest of the
+    file with the decoys of the chunk; empty if there are none.
     """
 
     chunk: ChunkId
@@ -27,6 +28,7 @@ class ChunkCount:
     bytes: int
     digest: str | None = None
     duplicates: tuple[int, ...] = ()
+    decoys: str = ""
 
 
 @dataclass
@@ -119,10 +121,13 @@ def join_digests(digests: Iterable[str]) -> str:
     return ",".join(digests)
 
 
-def digests_of(counts: Iterable[RangeCount]) -> list[str]:
-    """For each range, in input order, the rows that were counted."""
+def digests_of(counts: Iterable[RangeCount]) -> list[tuple[str, str]]:
+    """For each range, in input order, the rows that were counted, and their decoys."""
     ordered = sorted(counts, key=lambda count: (count.range_id.source, count.range_id.range))
-    return [join_digests(chunk.digest or "" for chunk in count.chunks) for count in ordered]
+    return [
+        (join_digests(chunk.digest or "" for chunk in one.chunks), join_digests(chunk.decoys for chunk in one.chunks))
+        for one in ordered
+    ]
 
 
 def add_failure(failed: Failures, examples: Examples, pair: Pair, fault: Fault) -> None:

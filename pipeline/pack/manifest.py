@@ -16,10 +16,11 @@ from pipeline.configuration import Configuration, belongs_to_pack
 from pipeline.faults import CallError, EnvironmentFault, RunFault
 from pipeline.files.lock import user_of
 from pipeline.files.typed import OpenModel, find_typed, first_fault, publish_typed
-from pipeline.pack import claim_counts
+from pipeline.pack import claim_counts, truth_sheet
 from pipeline.pack.claim_counts import ClaimCount
 from pipeline.pack.ledger import Examples, Ledger, RangeCount, unknown_columns
 from pipeline.pack.shard_stats import ShardStats, remove_shards
+from pipeline.pack.truth_sheet import TruthSheet
 from pipeline.plan.plan import Plan
 from pipeline.threshold import Threshold
 from transforms.claims.verdicts import RULES_VERSION
@@ -27,7 +28,7 @@ from transforms.selection.judge import Policy
 
 FORMAT = 1
 
-ABSENT_IF_EMPTY = ("claims", "claim_rules", "unknown_columns", "left_out", "left_out_examples")
+ABSENT_IF_EMPTY = ("claims", "claim_rules", "truth_sheet", "unknown_columns", "left_out", "left_out_examples")
 """Keys that manifests and reports have only if there is something to tell."""
 
 _PACKAGES = ("gritmill", "apache-beam", "spacy", "transformers", "torch", "pillow", "pyarrow")
@@ -59,18 +60,24 @@ class RecordedFault(OpenModel):
 
 
 class Fingerprints(OpenModel):
-    """The fingerprints of `ground` and `pack`."""
+    """The fingerprints of `ground` and `pack`. decoys: a digest of the decoys that the records have; empty: none."""
 
     ground: str
     pack: str
+    decoys: str = ""
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if key != "decoys" or value}
 
 
 class Manifest(OpenModel):
     """The content of `manifest.json`.
 
-    unknown_columns, left_out, left_out_examples: see `ledger`. claims: of all written pairs. claim_rules: the
-    version of the rules that they were checked by; 0: none were. limit: the value of
-    `--limit`. models: identities by configuration section. configuration: as written, possibly by another release.
+    unknown_columns, left_out, left_out_examples: see `ledger`. claims: of all written pairs. claim_rules: the version
+    of the rules that they were checked by; 0: none were. truth_sheet: of all written pairs; None: not known.
+    limit: the value of `--limit`. models: identities by configuration section. configuration: as written, possibly by
+    another release.
     """
 
     REMEDY: ClassVar[str] = "run gritmill pack --fresh with the settings of this run, which run.log has"
@@ -86,6 +93,7 @@ class Manifest(OpenModel):
     left_out_examples: Examples = Field(default_factory=dict)
     claims: tuple[ClaimCount, ...] = ()
     claim_rules: int = 0
+    truth_sheet: TruthSheet | None = None
     partial: bool
     limit: int | None
     threshold: Threshold
@@ -100,7 +108,13 @@ class Manifest(OpenModel):
 
     @classmethod
     def head(
-        cls, plan: Plan, configuration: Configuration, threshold: Threshold, pack_fingerprint: str, partial: bool
+        cls,
+        plan: Plan,
+        configuration: Configuration,
+        threshold: Threshold,
+        pack_fingerprint: str,
+        partial: bool,
+        decoys: str = "",
     ) -> "Manifest":
         """The part of the manifest that is known before the first shard is written.
 
@@ -118,7 +132,7 @@ class Manifest(OpenModel):
             limit=plan.limit,
             threshold=threshold,
             models=plan.model_identities,
-            fingerprints=Fingerprints(ground=plan.fingerprint, pack=pack_fingerprint),
+            fingerprints=Fingerprints(ground=plan.fingerprint, pack=pack_fingerprint, decoys=decoys),
             configuration=plan.configuration.packed_with(configuration).model_dump(mode="json"),
             versions={},
         )
@@ -161,6 +175,7 @@ def write_manifest(
             "left_out": dict(sorted(sum((Counter(c.left_out) for c in ranges), Counter[str]()).items())),
             "left_out_examples": _first_examples([c.left_out_examples for c in ranges]),
             "claims": claim_counts.add_up(s.claims for s in shards),
+            "truth_sheet": truth_sheet.add_up(s.truth_sheet for s in shards),
             "versions": versions(),
         }
     )

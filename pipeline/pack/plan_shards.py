@@ -18,7 +18,8 @@ MAX_SHARDS = 100_000
 class Piece:
     """The kept pairs `first` to `last` - 1 of a chunk.
 
-    digest: of the chunk's file; None: not checked. duplicates: rows of the chunk that are not kept.
+    digest: of the chunk's file; None: not checked. duplicates: rows of the chunk that are not kept. decoys: digest of
+    the file with its decoys; empty if there are none.
     """
 
     chunk: ChunkId
@@ -26,6 +27,7 @@ class Piece:
     last: int
     digest: str | None = None
     duplicates: tuple[int, ...] = ()
+    decoys: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,4 +69,4 @@ def plan_shards(counts: Iterable[RangeCount], settings: ShardSettings) -> Iterat
 
 
 def _piece(chunk: ChunkCount, first: int, last: int) -> Piece:
-    return Piece(chunk.chunk, first, last, chunk.digest, chunk.duplicates)
+    return Piece(chunk.chunk, first, last, chunk.digest, chunk.duplicates, chunk.decoys)

@@ -18,6 +18,7 @@ from pipeline.pack.claim_counts import ClaimCount
 from pipeline.pack.ledger import Examples, Ledger
 from pipeline.pack.manifest import ABSENT_IF_EMPTY, Manifest, RecordedFault, read_manifest
 from pipeline.pack.statistics import Histograms, read_statistics
+from pipeline.pack.truth_sheet import TruthSheet
 from pipeline.plan.spread import evenly_spaced
 from pipeline.screen import data_console
 from pipeline.tables.range_summary import RangeSummary, Timing
@@ -101,6 +102,7 @@ class Report:
     repeated_bytes: int = 0
     claims: tuple[ClaimCount, ...] = ()
     claim_rules: int = 0
+    truth_sheet: TruthSheet | None = None
 
     @property
     def claims_line(self) -> str:
@@ -149,6 +151,7 @@ def write_report(output: str, folder: str, manifest: Manifest) -> Report:
         left_out_examples=manifest.left_out_examples,
         claims=manifest.claims,
         claim_rules=manifest.claim_rules,
+        truth_sheet=manifest.truth_sheet,
     )
     publish_typed(files.join(output, layout.REPORT), report)
     return report

@@ -10,6 +10,7 @@ from pipeline.faults import EnvironmentFault
 from pipeline.files.typed import read_typed
 from pipeline.pack.claim_counts import ClaimCount
 from pipeline.pack.ledger import Examples, Failures
+from pipeline.pack.truth_sheet import TruthSheet
 from transforms.read_ahead import map_in_threads
 
 FORMAT = 3
@@ -23,6 +24,7 @@ class ShardStats:
     count, successes: kept pairs, and how many of them were written; the names are those of img2dataset. bytes, sha256:
     of the tar. repeated_bytes: of images that an earlier sample of the shard has too, because every sample contains its
     image; a release before 0.2 did not count them. claims: of the written pairs, in order; absent if there are none.
+    truth_sheet: of the written pairs; None if the run has neither claims nor decoys, or if an earlier version wrote it.
     """
 
     REMEDY: ClassVar[str] = "remove it and run gritmill pack again"
@@ -39,12 +41,12 @@ class ShardStats:
     pack_fingerprint: str
     repeated_bytes: int = 0
     claims: tuple[ClaimCount, ...] = ()
+    truth_sheet: TruthSheet | None = None
 
     @model_serializer(mode="wrap")
     def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {
-            key: value for key, value in serialize(self).items() if value or key not in ("repeated_bytes", "claims")
-        }
+        optional = ("repeated_bytes", "claims", "truth_sheet")
+        return {key: value for key, value in serialize(self).items() if value or key not in optional}
 
 
 def finished_stats(output: str, shard: int) -> ShardStats | None:

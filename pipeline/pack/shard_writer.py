@@ -18,13 +18,16 @@ from pipeline.faults import EnvironmentFault
 from pipeline.files.publish import publish, publish_bytes
 from pipeline.files.typed import publish_typed
 from pipeline.pack.claim_counts import Verdicts, add_claims, claim_counts
+from pipeline.pack.judge_decoys import judge_decoys
 from pipeline.pack.ledger import Examples, Failures, add_failure, failed_pairs
 from pipeline.pack.plan_shards import Piece, ShardPlan
 from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.shard_stats import ShardStats, finished_stats
 from pipeline.pack.tar_writer import TarWriter
+from pipeline.pack.truth_sheet import NO_DECOYS, AskedDecoys, Sums, TruthSheet, add_pair
 from pipeline.plan.plan import Plan, need_plan
 from pipeline.sources.fetch_images import fetch_images
+from pipeline.tables.decoys import open_decoys
 from pipeline.tables.detections import open_detections
 from transforms import images
 from transforms.grit_record import compose, index_schema
@@ -40,13 +43,14 @@ class ShardWriter:
     """Writes shards from detections and the images in the sources.
 
     detections: folder of the table. output: the run folder. fingerprint: of the pack; a finished shard with this
-    fingerprint is kept.
+    fingerprint is kept. decoys: whether the records say which decoys were not found.
     """
 
     detections: str
     output: str
     fingerprint: str
     policy: Policy
+    decoys: bool = False
 
     @cached_property
     def _plan(self) -> Plan:
@@ -62,11 +66,12 @@ class ShardWriter:
         if done and done.pack_fingerprint == self.fingerprint:
             return done
         kept, again = tee(item for piece in plan.pieces for item in self._kept(piece))
-        fetched = fetch_images((item.pair for item in again), self._plan.open_source)
+        fetched = fetch_images((item.pair for item, _ in again), self._plan.open_source)
         settings = self._plan.configuration
         claims, limits = settings.phrases.claims, settings.source.image_limits
         names = tuple(self.policy.text.dialect)
-        shard = _ShardInProgress(plan.number, names, limits, claims, _RecordBuffer(claims))
+        records = _RecordBuffer(index_schema(claims, self.decoys))
+        shard = _ShardInProgress(plan.number, names, limits, claims, self.decoys, records)
         with publish(files.join(self.output, layout.shard_tar(plan.number))) as file:
             shard.write_tar(file, enumerate(zip(kept, fetched, strict=True)))
             if shard.pairs != plan.pairs:
@@ -79,27 +84,39 @@ class ShardWriter:
         publish_typed(files.join(self.output, layout.shard_stats(plan.number)), stats)
         return stats
 
-    def _kept(self, piece: Piece) -> Iterator[Kept]:
+    def _kept(self, piece: Piece) -> Iterator[tuple[Kept, AskedDecoys]]:
         table = open_detections(self.detections).read(piece.chunk, piece.digest)
         selected = SelectedRows.from_table(table, self.policy.selection, self.policy.threshold, self.policy.given)
         outcomes = (outcome for _, _, outcome in selected.outcomes(self.policy, piece.duplicates))
         every = ((row, outcome) for row, outcome in enumerate(outcomes) if isinstance(outcome, Kept))
-        kept = islice(every, piece.first, piece.last)
-        if self.policy.rejects_claims:  # they have their verdicts
-            yield from (outcome for _, outcome in kept)
-        else:
-            yield from selected.with_verdicts(kept, self.policy)
+        kept = list(islice(every, piece.first, piece.last))
+        checked: Iterable[Kept] = (outcome for _, outcome in kept)
+        if not self.policy.rejects_claims:  # else they have their verdicts
+            checked = selected.with_verdicts(kept, self.policy)
+        asked = self._decoys(piece, selected)
+        yield from (
+            (outcome, asked[row] if asked else NO_DECOYS) for (row, _), outcome in zip(kept, checked, strict=True)
+        )
+
+    def _decoys(self, piece: Piece, selected: SelectedRows) -> list[AskedDecoys]:
+        """The decoys of all rows of a chunk; empty if it has none."""
+        if not piece.decoys:
+            return []
+        rows = open_decoys(self.detections).read(piece.chunk, piece.decoys)
+        return judge_decoys(rows, selected.candidates, self.policy.selection, self.policy.threshold)
 
 
 @dataclass
 class _ShardInProgress:
-    """The state of a shard while it is written. claims: whether its records have claims. images: the digests of the
-    images in it. verdicts: on the claims of its samples."""
+    """The state of a shard while it is written. claims, decoys: whether its records have claims, and decoys that were
+    not found. images: the digests of the images in it. verdicts: on the claims of its samples. sums: of its truth
+    sheet."""
 
     shard: int
     dialects: tuple[str, ...]
     limits: images.ImageLimits
     claims: bool
+    decoys: bool
     records: "_RecordBuffer"
     failed: Failures = field(default_factory=dict)
     failed_examples: Examples = field(default_factory=dict)
@@ -109,18 +126,22 @@ class _ShardInProgress:
     images: set[str] = field(default_factory=set)
     repeated_bytes: int = 0
     verdicts: Verdicts = field(default_factory=Verdicts)
+    sums: Sums = field(default_factory=Sums)
 
-    def write_tar(self, file: BinaryIO, fetched: Iterable[tuple[int, tuple[Kept, bytes | Fault]]]) -> None:
+    def write_tar(
+        self, file: BinaryIO, fetched: Iterable[tuple[int, tuple[tuple[Kept, AskedDecoys], bytes | Fault]]]
+    ) -> None:
         """Writes the samples. A pair whose image is not available leaves a gap in the numbering."""
         with TarWriter(file) as target:
-            for number, (kept, data) in fetched:
+            for number, ((kept, decoys), data) in fetched:
                 heartbeat.advance()
                 image = data if isinstance(data, Fault) else self._jpeg(data)
                 if isinstance(image, Fault):
                     add_failure(self.failed, self.failed_examples, kept.pair, image)
                     continue
                 verdicts = kept.verdicts if self.claims else None
-                record = compose(f"{self.shard:05}{number:04}", kept.pair, kept.groundings, verdicts)
+                absent = decoys.absent if self.decoys else None
+                record = compose(f"{self.shard:05}{number:04}", kept.pair, kept.groundings, verdicts, absent)
                 self.records.add(record)
                 if kept.pair.image.digest in self.images:
                     self.repeated_bytes += len(image)
@@ -128,6 +149,8 @@ class _ShardInProgress:
                 self.boxes += len(kept.groundings)
                 if self.claims:
                     add_claims(self.verdicts, kept.pair.claims, kept.verdicts)
+                if self.claims or self.decoys:
+                    add_pair(self.sums, kept.pair, kept.groundings, decoys)
                 for ending, content in self._members(kept, record, image):
                     target.add(f"{record['key']}.{ending}", content)
         self.size, self.sha256 = target.size, target.sha256
@@ -164,14 +187,15 @@ class _ShardInProgress:
             pack_fingerprint=fingerprint,
             repeated_bytes=self.repeated_bytes,
             claims=claim_counts(self.verdicts),
+            truth_sheet=TruthSheet(**self.sums) if self.claims or self.decoys else None,
         )
 
 
 class _RecordBuffer:
     """The records of a shard, packed into Arrow batches. As Python objects they would be a hundred times as large."""
 
-    def __init__(self, claims: bool) -> None:
-        self._schema = index_schema(claims)
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
         self._pending: list[dict[str, Any]] = []
         self._batches: list[pa.RecordBatch] = []
 

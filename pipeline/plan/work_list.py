@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from pipeline import files, layout
 from pipeline.faults import EnvironmentFault
@@ -17,17 +17,24 @@ from pipeline.files.guards import unguarded
 from pipeline.files.typed import find_typed, publish_typed
 from pipeline.ids import RangeId
 
-Work = tuple[RangeId, int | None]
-"""A range, and how many chunks it has; None if it is finished, or if it does not matter."""
+
+class Work(NamedTuple):
+    """A range, and how many chunks it has; None if it is finished, or if it does not matter. decoys: how many of its
+    chunks have decoys, from the first one on; None if the table of decoys has finished it."""
+
+    range_id: RangeId
+    chunks: int | None = None
+    decoys: int | None = 0
 
 
 @dataclass(frozen=True)
 class WorkList:
-    """The content of the file. ranges: numbers of source and range of each one, and the number of its chunks."""
+    """The content of the file. ranges: numbers of source and range of each one, the number of its chunks, and the
+    number of those with decoys."""
 
     REMEDY: ClassVar[str] = "run the same command again"
 
-    ranges: tuple[tuple[int, int, int | None], ...]
+    ranges: tuple[tuple[int, int, int | None, int | None], ...]
 
 
 @contextmanager
@@ -38,7 +45,7 @@ def work_list(folder: str, work: Iterable[Work]) -> Iterator[str]:
     """
     files.delete(info.uri for info in files.list_folder(folder, f"{layout.WORK_LIST}*"))
     uri = files.join(folder, f"{layout.WORK_LIST}{uuid.uuid4().hex}.json")
-    content = WorkList(tuple((range_id.source, range_id.range, chunks) for range_id, chunks in work))
+    content = WorkList(tuple((one.range_id.source, one.range_id.range, one.chunks, one.decoys) for one in work))
     publish_typed(uri, content)
     try:
         yield uri
@@ -64,4 +71,4 @@ def read_work(uri: str) -> list[Work]:
     content = find_typed(uri, WorkList)
     if content is None:
         raise EnvironmentFault(f"{uri} is missing: this worker does not see the folder, or the run has ended")
-    return [(RangeId(source, number), chunks) for source, number, chunks in content.ranges]
+    return [Work(RangeId(source, number), *numbers) for source, number, *numbers in content.ranges]

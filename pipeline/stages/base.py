@@ -134,12 +134,9 @@ class Stage:
 
     def schema(self) -> "pa.Schema":
         """Returns all columns of the table."""
-        import pyarrow as pa
+        from pipeline.tables.row_files import schema_of
 
-        from pipeline.tables.row_files import ERROR_FIELD
-
-        key: pa.Field[Any] = pa.field("key", pa.string(), nullable=False)
-        return pa.schema([key, pa.field("index", pa.int64(), nullable=False), *self.columns(), ERROR_FIELD])
+        return schema_of(self.columns())
 
 
 class DetectionsStage(Stage):

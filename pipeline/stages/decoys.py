@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import layout
 from pipeline.stages.base import Stage
+from pipeline.tables import decoys
 from transforms.annotations.annotate import has_given_boxes
 from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.decoys.same_things import read_lists
@@ -47,13 +48,7 @@ class Decoys(Stage):
 
     def columns(self) -> "list[pa.Field[Any]]":
         """`phrases`: text and head of each decoy that was asked for. `boxes`, `boxes_cut`: as in detections."""
-        import pyarrow as pa
-
-        from pipeline.tables.pair_rows import SCHEMA
-
-        text = [pa.field(name, pa.string(), nullable=False) for name in ("text", "head")]
-        phrases: pa.Field[Any] = pa.field("phrases", pa.list_(pa.struct(text)), nullable=False)
-        return [phrases, SCHEMA.field("boxes"), SCHEMA.field("boxes_cut")]
+        return decoys.columns()
 
     def fingerprint_values(self) -> dict[str, Any]:
         """What the decoys depend on. Those of the detector are in the digests of the parent chunks."""

@@ -6,4 +6,5 @@ table           a table: commit, finish, read, list
 row_files       rows as the bytes of a parquet file
 pair_rows       a pair as a row of detections
 detections      the table that `pack` reads
+decoys          the table of decoys, which `pack` reads if it is there
 """

@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -25,6 +25,12 @@ ERROR_FIELD: "pa.Field[Any]" = pa.field(
     nullable=True,
 )
 """The column `error`, which every table has. It is null unless the row records a failure."""
+
+
+def schema_of(columns: "Iterable[pa.Field[Any]]") -> pa.Schema:
+    """The schema of a table with these columns beside those that every table but the detections has."""
+    key: pa.Field[Any] = pa.field("key", pa.string(), nullable=False)
+    return pa.schema([key, pa.field("index", pa.int64(), nullable=False), *columns, ERROR_FIELD])
 
 
 def encode(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, metadata: dict[str, Any]) -> bytes:

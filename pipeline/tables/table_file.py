@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pipeline import files, layout
 from pipeline.faults import EnvironmentFault, PermissionFault
-from pipeline.files.typed import read_typed
+from pipeline.files.typed import find_typed, read_typed
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,12 @@ class TableFile:
     parents: tuple[str, ...]
     fingerprint: str
     format: int = 1
+
+
+def is_table(folder: str) -> bool:
+    """Whether a folder is a table: its `table.json` has its name. Raises EnvironmentFault if that file is damaged."""
+    table = find_typed(files.join(folder, layout.TABLE), TableFile)
+    return table is not None and table.name == files.name(folder)
 
 
 def find_tables(run: str, every: bool = False) -> list[TableFile]:

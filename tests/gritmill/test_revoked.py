@@ -22,7 +22,7 @@ from pipeline.pack import graph as pack_graph
 from pipeline.pack.manifest import Manifest, read_manifest
 from pipeline.pack.shard_writer import ShardWriter
 from pipeline.plan.plan import need_plan
-from pipeline.plan.work_list import work_list
+from pipeline.plan.work_list import Work, work_list
 from pipeline.stages.configured import configured_stages, open_tables
 from pipeline.tables.detections import open_detections
 from pipeline.threshold import active_threshold
@@ -71,7 +71,7 @@ def pack_again(out, lease, tmp_path):
     row_digest = pack_driver.json_digest([row.digest for row in rows])
     stale = pack_graph.Stale(True, (out / layout.MANIFEST).stat().st_mtime)
     options = parse_beam_options([])
-    with work_list(str(tmp_path), ((range_id, None) for range_id in plan.range_ids())) as work:
+    with work_list(str(tmp_path), (Work(range_id) for range_id in plan.range_ids())) as work:
         run_pipeline.run(lambda graph: pack_graph.build(graph, work, writer, head, row_digest, stale, lease), options)
 
 
@@ -125,7 +125,7 @@ def test_the_graph_of_a_ground_that_was_taken_over_writes_nothing(run, tmp_path)
     def build(lease):
         return lambda pipeline: ground_graph.build(pipeline, work, stages, tables, provenance, lease=lease)
 
-    with work_list(str(tmp_path), ((range_id, None) for range_id in plan.range_ids())) as work:
+    with work_list(str(tmp_path), (Work(range_id) for range_id in plan.range_ids())) as work:
         run_pipeline.run(build(revoked(out)), options)
         assert states(out) == before
         run_pipeline.run(build(take(str(out), replace(nobody(), run="new"))), options)

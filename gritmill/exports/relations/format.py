@@ -90,6 +90,10 @@ class Relations(LineFormat):
                 "pack it again without selection.boxes_per_phrase"
             )
 
+    def truth_lines(self, counts: ExportCounts) -> list[str]:
+        """See `MeasuresTruth`."""
+        return [f"{name}: {counts[name]}; of a coin: 500" for name in (BLIND, INDICATIVE) if name in counts]
+
     def image_name(self, sample: Sample) -> str:
         return self._image_of(sample.key)
 

@@ -44,6 +44,16 @@ class Total(Sound):
         return ExportCounts(shards=len(shards))
 
 
+class Truth(Sound):
+    def truth_lines(self, counts):
+        return [f"blind accuracy: {50 + len(counts)} %"]
+
+
+class WrongTruth(Sound):
+    def truth_lines(self, counts):
+        return [50]
+
+
 class WrongTotal(Sound):
     def finish(self, shards, folder):
         return ["shards"]
@@ -115,6 +125,7 @@ def test_a_format_that_cannot_be_made_is_a_wrong_call(install, name, problem):
         ("Nothing", "shard 0: it returned None, not ExportCounts$"),
         ("WrongTotal", r"finish: it returned \['shards'\], not ExportCounts$"),
         ("DataFiles", "data_files: KeyError: 'gone'" + PLACE),
+        ("WrongTruth", r"truth_lines: it returned \[50\], not texts$"),
     ],
 )
 def test_a_format_that_fails_is_named_with_its_line(install, finished, tmp_path, name, problem):
@@ -126,6 +137,12 @@ def test_a_format_that_fails_is_named_with_its_line(install, finished, tmp_path,
 def test_counts_over_all_shards_are_added(install, finished, tmp_path):
     install(exports.GROUP, f"mine = {__name__}:Total")
     assert export(finished, "mine", tmp_path / "out")["figures"] == {"samples": 30, "shards": 3}
+
+
+def test_a_format_may_add_lines_to_the_truth_sheet(install, finished, tmp_path):
+    install(exports.GROUP, f"mine = {__name__}:Truth")
+    export(finished, "mine", tmp_path / "out")
+    assert "\n- blind accuracy: 51 %\n" in (tmp_path / "out/README.md").read_text()
 
 
 def test_a_format_that_does_not_exist_is_told_with_the_most_similar_one():

@@ -69,7 +69,7 @@ def test_a_shard_holds_its_pieces_in_order(tmp_path: Path) -> None:
         assert shard[f"{key}.jpg"] == image(i + 1, "JPEG")
         assert shard[f"{key}.txt"].decode() == record["caption"] == wanted.caption
         assert shard[f"{key}.grounded.txt"].decode().startswith("<grounding><phrase>a dog in a hat</phrase><object>")
-        assert tuple(record) == tuple(column.name for column in COLUMNS)
+        assert tuple(record) == tuple(column.name for column in COLUMNS if column.name != "absent")
         assert (record["key"], record["source_key"], record["id"]) == (key, wanted.key, i + 1)
         assert record["noun_chunks"] == [[0, 5, 0.25, 0.125, 0.75, 0.5, 0.875]]
         assert record["ref_exps"] == [[0, 14, 0.25, 0.125, 0.75, 0.5, 0.875]]
@@ -105,7 +105,7 @@ def test_a_run_that_reads_no_claims_writes_the_records_of_its_release(tmp_path: 
     write_plan(str(tmp_path / "detections"), replace(plan([], phrases={"claims": False}), sources=sources))
     one.write(PLAN)
     shard = contents(tmp_path / "out/shards/00007.tar")
-    names = [column.name for column in COLUMNS if column.name != "claims"]
+    names = [column.name for column in COLUMNS if column.name not in ("claims", "absent")]
     assert all([*json.loads(data)] == names for name, data in shard.items() if name.endswith(".json"))
     assert pq.read_table(tmp_path / "out/shards/00007.parquet").schema.names == names
 
@@ -137,7 +137,7 @@ def test_the_index_equals_the_records(tmp_path: Path) -> None:
     writer(tmp_path).write(PLAN)
     shard = contents(tmp_path / "out/shards/00007.tar")
     table = pq.read_table(tmp_path / "out/shards/00007.parquet")
-    assert table.schema.equals(index_schema())
+    assert table.schema.equals(index_schema(absent=False))
     assert table.to_pylist() == [json.loads(data) for name, data in shard.items() if name.endswith(".json")]
 
 
@@ -192,7 +192,7 @@ def test_a_shard_whose_pictures_are_all_gone_is_still_a_tar(tmp_path: Path) -> N
     stats = writer(tmp_path).write(PLAN)
     assert contents(tmp_path / "out/shards/00007.tar") == {}
     assert (stats.successes, stats.failed) == (0, {"fetch": {"gone": 5}})
-    assert pq.read_table(tmp_path / "out/shards/00007.parquet").schema.equals(index_schema())
+    assert pq.read_table(tmp_path / "out/shards/00007.parquet").schema.equals(index_schema(absent=False))
 
 
 def test_only_plain_upright_jpegs_keep_their_bytes(tmp_path: Path) -> None:

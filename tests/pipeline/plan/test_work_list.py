@@ -16,7 +16,7 @@ from pipeline.pack import graph as pack_graph
 from pipeline.pack.count import count_range
 from pipeline.pack.duplicates import hash_range
 from pipeline.plan.plan import write_plan
-from pipeline.plan.work_list import read_work, work_list
+from pipeline.plan.work_list import Work, read_work, work_list
 from pipeline.tables.detections import open_detections
 from tests.pipeline import builders
 from tests.pipeline.pack.test_count import POLICY, RAW
@@ -45,14 +45,14 @@ def finish_second(folder: str) -> None:
 
 
 def test_a_list_is_removed_also_if_workers_in_this_process_may_write_no_more(tmp_path: Path) -> None:
-    with ExitStack() as worker, work_list(str(tmp_path), [(FIRST, None)]):
+    with ExitStack() as worker, work_list(str(tmp_path), [Work(FIRST)]):
         worker.enter_context(guarded(str(tmp_path), lambda: False))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_list_exists_as_long_as_the_graph(tmp_path: Path) -> None:
-    with work_list(str(tmp_path), [(FIRST, None), (SECOND, 3)]) as uri:
-        assert read_work(uri) == [(FIRST, None), (SECOND, 3)]
+    with work_list(str(tmp_path), [Work(FIRST), Work(SECOND, 3)]) as uri:
+        assert read_work(uri) == [Work(FIRST), Work(SECOND, 3)]
         shutil.copy(uri, tmp_path / ".gritmill.work-of-a-run-that-was-killed.json")
         with work_list(str(tmp_path / "other"), []) as other:
             assert read_work(other) == []
@@ -76,14 +76,14 @@ def refused(uris: object) -> None:
 
 
 def test_the_ranges_stay_although_some_are_finished(folder: str) -> None:
-    with work_list(folder, [(SECOND, None)]) as uri:
+    with work_list(folder, [Work(SECOND)]) as uri:
         assert list(ground_graph.ranges_of(uri)) == [SECOND]
         finish_second(folder)
         assert list(ground_graph.ranges_of(uri)) == [SECOND]
 
 
 def test_a_partial_pack_counts_the_same_although_more_is_committed(folder: str) -> None:
-    with work_list(folder, [(FIRST, None), (SECOND, 1)]) as uri:
+    with work_list(folder, [Work(FIRST), Work(SECOND, 1)]) as uri:
         items = list(pack_graph.ranges_of(uri, folder))
         before = _counted(items, folder)
         finish_second(folder)
@@ -93,8 +93,8 @@ def test_a_partial_pack_counts_the_same_although_more_is_committed(folder: str) 
 
 
 def _counted(items: list[pack_graph.RangeItem], folder: str) -> object:
-    counts = [count_range(folder, range_id, n, POLICY)[0] for range_id, n, _, _ in items]
-    return counts, [list(hash_range(folder, range_id, n)) for range_id, n, _, _ in items]
+    counts = [count_range(folder, work.range_id, work.chunks, POLICY)[0] for work, _, _ in items]
+    return counts, [list(hash_range(folder, work.range_id, work.chunks)) for work, _, _ in items]
 
 
 @pytest.mark.parametrize("fresh", [False, True])
