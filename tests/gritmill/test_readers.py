@@ -12,6 +12,10 @@ import gritmill
 from tests import sample_pairs
 
 
+NO_DECOYS = {"absent": []}
+"""A field that the files of this run do not have: gritmill adds its default."""
+
+
 @pytest.fixture(scope="module")
 def out(tmp_path_factory, parser):
     folder = tmp_path_factory.mktemp("readers")
@@ -30,7 +34,7 @@ def test_webdataset_reads_every_sample(out):
     assert len(samples) == 20
     for sample, ours in zip(samples, gritmill.read(str(out)), strict=True):
         assert sample["__key__"] == ours.key
-        assert sample["json"] == ours.record
+        assert sample["json"] | NO_DECOYS == ours.record
         assert sample["txt"] == ours.caption
         assert sample["grounded.txt"] == ours.grounded
         assert sample["kosmos2-training.txt"] == ours.texts["kosmos2-training"]
@@ -51,7 +55,7 @@ def test_datasets_reads_every_sample(out, tmp_path):
 def test_the_index_agrees_with_the_records(out):
     records = [sample.record for sample in gritmill.read(str(out))]
     rows = [row for path in sorted((out / "shards").glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
-    assert rows == records  # 0.0 == 0: some doubles are integers in JSON
+    assert [row | NO_DECOYS for row in rows] == records  # 0.0 == 0: some doubles are integers in JSON
 
 
 def test_pandas_reads_the_index(out):

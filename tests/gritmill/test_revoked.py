@@ -68,7 +68,7 @@ def pack_again(out, lease, tmp_path):
     head = Manifest.head(plan, configuration, threshold, "another fingerprint", False)
     writer = ShardWriter(detections, str(out), head.fingerprints.pack, policy)
     rows = pack_driver.rows_by_range(plan, open_detections(detections), frozenset(plan.range_ids()))
-    row_digest = pack_driver.json_digest([row.digest for row in rows])
+    row_digest = pack_driver.json_digest([(row.digest, row.decoy_digest) for row in rows])
     stale = pack_graph.Stale(True, (out / layout.MANIFEST).stat().st_mtime)
     options = parse_beam_options([])
     with work_list(str(tmp_path), (Work(range_id) for range_id in plan.range_ids())) as work:
@@ -102,7 +102,7 @@ def test_hashes_of_a_range_that_was_dropped_end_no_job(tmp_path, monkeypatch, is
     assert not lease.is_revoked()
 
     def build(pipeline):
-        ranges = pipeline | beam.Create([(RangeId(0, 0), None, "a.tar", [])])
+        ranges = pipeline | beam.Create([(Work(RangeId(0, 0)), "a.tar", [])])
         return pack_graph._with_duplicates(ranges, folder, lease)
 
     with nullcontext() if is_revoked else pytest.raises(EnvironmentFault, match="not enough values"):

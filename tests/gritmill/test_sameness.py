@@ -81,7 +81,7 @@ def test_the_order_of_ranges_changes_no_byte(undisturbed, tmp_path, monkeypatch,
     for number in order:
 
         def one(work, number=number):
-            yield from (range_id for range_id, _ in read_work(work) if range_id.source == number)
+            yield from (one.range_id for one in read_work(work) if one.range_id.source == number)
 
         monkeypatch.setattr(graph, "ranges_of", one)
         if number == order[-1]:
