@@ -4,6 +4,7 @@ Unknown keys are allowed, because another release may have written them. Each fi
 is checked when it is read. Files of release 0.1 have none.
 """
 
+import json
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -98,8 +99,21 @@ def publish_typed(uri: str, value: Typed, guard: Guard = always, create: bool = 
 
 
 def is_intact(data: bytes) -> bool:
-    """Whether the content of a JSON file has the checksum that it contains. True if it contains none."""
-    return checksum.is_intact(data, _CHECKSUM_LINE)
+    """Whether the content of a JSON file has the checksum that it contains. True if it contains none. A program that
+    wrote the file again with other blanks has changed it, too."""
+    if _CHECKSUM_LINE.search(data):
+        return checksum.is_intact(data, _CHECKSUM_LINE)
+    return not _has_checksum(data)
+
+
+def _has_checksum(data: bytes) -> bool:
+    if CHECKSUM.encode() not in data:
+        return False
+    try:
+        content = json.loads(data)
+    except ValueError:  # no JSON: its reader says so
+        return False
+    return isinstance(content, dict) and CHECKSUM in content
 
 
 @cache

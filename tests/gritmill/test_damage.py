@@ -16,6 +16,7 @@ from pipeline import files
 from pipeline.ground import graph as ground_graph
 from pipeline.pack import graph as pack_graph
 from tests import sample_pairs
+from tests.unsealed import unsealed
 
 SHARD = "shards/00000.tar"
 
@@ -335,7 +336,7 @@ def test_a_shard_that_cannot_be_read_now_is_not_called_damaged(out, monkeypatch)
 
 def test_a_manifest_that_leads_elsewhere_is_refused(out):
     path = out / "manifest.json"
-    manifest = json.loads(path.read_text())
+    manifest = unsealed(path)
     manifest["shards"][0]["tar"] = "../elsewhere/00000.tar"
     path.write_text(json.dumps(manifest))
     with pytest.raises(gritmill.EnvironmentFault, match=r"shards\.0\.tar"):

@@ -11,7 +11,6 @@ from datasets import load_dataset
 import gritmill
 from tests import sample_pairs
 
-
 NO_DECOYS = {"absent": []}
 """A field that the files of this run do not have: gritmill adds its default."""
 

@@ -162,9 +162,11 @@ def test_a_pack_stays_valid_if_decoys_are_added(call, tmp_path):
     assert sample_pairs.files_of(tmp_path / "later", *files) == before
     assert "the decoys have changed since: use --fresh" in (tmp_path / "later/run.log").read_text()
     assert faults(tmp_path / "later") == []
+    assert gritmill.view(tmp_path / "later", tmp_path / "page")["kept"] == 16
     plain = [sample.record for sample in gritmill.read(tmp_path / "later")]
     gritmill.pack(config(), output=tmp_path / "later", fresh=True)
     assert sample_pairs.files_of(tmp_path / "later", "shards/*") == sample_pairs.files_of(call["output"], "shards/*")
+    assert gritmill.view(tmp_path / "later", tmp_path / "page")["kept"] == 16
     new = [sample.record for sample in gritmill.read(tmp_path / "later")]
     assert [record | {"absent": []} for record in new] == plain
     assert any(record["absent"] for record in new)

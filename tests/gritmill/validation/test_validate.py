@@ -17,6 +17,7 @@ from PIL import Image
 
 import gritmill
 from tests import sample_pairs
+from tests.unsealed import unsealed
 
 
 @pytest.fixture(scope="module")
@@ -415,7 +416,7 @@ def test_a_text_that_leaves_an_expression_out(dense):
 
 
 def test_more_pixels_than_the_run_allows(out):
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = unsealed(out / "manifest.json")
     manifest["configuration"]["source"]["max_pixels"] = 64 * 64
     (out / "manifest.json").write_text(json.dumps(manifest))
     found = {line for _, line in faults(out)}
@@ -426,7 +427,7 @@ def test_more_scans_than_the_run_allows(out):
     sample = next(gritmill.read(out))
     rewrite(out, lambda n, d: progressive(d) if n == f"{sample.key}.jpg" else d)
     assert faults(out) == []  # encoders write some ten scans
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = unsealed(out / "manifest.json")
     for allowed, found in ((10, []), (9, [(sample.key, "jpg: more scans than source.max_scans, 9")]), (None, [])):
         manifest["configuration"]["source"]["max_scans"] = allowed
         (out / "manifest.json").write_text(json.dumps(manifest))
@@ -445,8 +446,8 @@ def progressive(data):
 def test_a_shard_in_anothers_place(out):
     for ending in (".tar", ".parquet", "_stats.json"):
         (out / "shards" / f"00000{ending}").rename(out / "shards" / f"00001{ending}")
-    told_manifest = (out / "manifest.json").read_text().replace("shards/00000", "shards/00001")
-    (out / "manifest.json").write_text(json.dumps(json.loads(told_manifest)))
+    told_manifest = json.dumps(unsealed(out / "manifest.json")).replace("shards/00000", "shards/00001")
+    (out / "manifest.json").write_text(told_manifest)
     found = [line for _, line in faults(out)]
     assert "is shard 0 of the manifest, but its files have other names" in found
 
@@ -469,7 +470,7 @@ def test_a_key_of_another_shard(out):
 
 
 def test_more_written_than_the_shards_hold(out):
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = unsealed(out / "manifest.json")
     manifest["ledger"] |= {"read": 5, "written": 5}
     (out / "manifest.json").write_text(json.dumps(manifest))
     assert faults(out) == [("", "ledger: 5 written, but 4 in the shards")]
@@ -511,7 +512,7 @@ def test_a_box_too_many_in_the_manifest(out):
 
 
 def test_a_ledger_that_does_not_add_up(out):
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = unsealed(out / "manifest.json")
     manifest["ledger"]["read"] = 5
     (out / "manifest.json").write_text(json.dumps(manifest))
     assert faults(out) == [("", "ledger: 5 read, but 4 written + 0 rejected + 0 failed")]
@@ -549,7 +550,7 @@ def test_no_path_of_a_manifest_leads_elsewhere(out, path):
 
 
 def test_a_dialect_that_is_not_installed(out):
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = unsealed(out / "manifest.json")
     manifest["configuration"]["text"]["dialect"] = ["klingon"]
     (out / "manifest.json").write_text(json.dumps(manifest))
     ((_, line),) = faults(out)

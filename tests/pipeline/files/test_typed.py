@@ -75,6 +75,10 @@ def test_a_checksum_is_that_of_the_whole_file_and_no_part_of_the_value(tmp_path:
         assert read_typed(str(file), ExportMarker) == ExportMarker(text)
         assert is_intact(file.read_bytes())
         assert not is_intact(file.read_bytes().replace(b"mark", b"nark"))
+        content = json.loads(file.read_bytes())
+        for indent in (None, 1, 4):  # as other programs write it
+            assert not is_intact(json.dumps(content, indent=indent).encode())
+        assert is_intact(json.dumps({"words": ["checksum"]}).encode())
     manifest = read_typed(str(KINDS[Manifest]), Manifest)
     publish_typed(str(file), manifest)
     assert read_typed(str(file), Manifest) == manifest
