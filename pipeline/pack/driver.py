@@ -75,7 +75,7 @@ def pack(
         _tell_finished(manifest, options, manifest.fingerprints.decoys != decoys)
         return manifest
     _check_sources(plan)
-    _check_output(output, manifest, pack_fingerprint, configuration, options)
+    _check_output(output, manifest, pack_fingerprint, configuration, options, decoys)
     engine = None
     if options.beam and options.claim and row_digests:
         from pipeline.engines import remote
@@ -253,6 +253,7 @@ def _check_output(
     pack_fingerprint: str,
     configuration: Configuration,
     options: PackOptions,
+    decoys: str,
 ) -> None:
     if options.fresh:
         _tell_changed_settings(output, configuration, options.quiet)
@@ -264,6 +265,10 @@ def _check_output(
         difference = ""
         if manifest:
             changed = changed_keys(manifest.configuration, configuration)
+            if manifest.claim_rules not in (0, RULES_VERSION):
+                changed.append("the rules that check claims")
+            if manifest.fingerprints.decoys != decoys:
+                changed.append("the decoys")
             difference = f" ({', '.join(changed) or 'the detections'} changed)"
         raise _other_shards(output, difference)
 
