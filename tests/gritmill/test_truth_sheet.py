@@ -163,6 +163,9 @@ def test_a_pack_stays_valid_if_decoys_are_added(call, tmp_path):
     assert "the decoys have changed since: use --fresh" in (tmp_path / "later/run.log").read_text()
     assert faults(tmp_path / "later") == []
     plain = [sample.record for sample in gritmill.read(tmp_path / "later")]
+    (tmp_path / "later/shards/00001.tar").unlink()
+    with pytest.raises(gritmill.CallError, match=r"another fingerprint \(the decoys changed\); use another"):
+        gritmill.pack(config(), output=tmp_path / "later")
     gritmill.pack(config(), output=tmp_path / "later", fresh=True)
     assert sample_pairs.files_of(tmp_path / "later", "shards/*") == sample_pairs.files_of(call["output"], "shards/*")
     new = [sample.record for sample in gritmill.read(tmp_path / "later")]
