@@ -270,6 +270,11 @@ def test_validate_finds_other_decoys_and_boxes(out):
     assert any(key == "000000001" for key, _ in faults(out))
 
 
+def test_a_run_with_decoys_can_be_viewed(run, out):
+    gritmill.view(run, output=out / "page")
+    assert (out / "page/index.html").exists()
+
+
 def test_damaged_detections_are_no_fault_of_the_pack(out):
     chunk = sorted(out.glob("detections/00000/*.parquet"))[-1]
     chunk.write_bytes(chunk.read_bytes()[:-9])

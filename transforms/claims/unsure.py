@@ -7,6 +7,7 @@ what a caption says is not there: see `presence`.
 import re
 from collections.abc import Sequence
 from functools import cache
+from itertools import islice
 
 from transforms.claims.word_lists import unreal
 
@@ -32,7 +33,8 @@ def is_unsure(words: Sequence[str], first: int, last: int) -> bool:
 
 def is_unsure_in(caption: str, start: int, end: int) -> bool:
     """The same for characters of a caption, end exclusive."""
-    before, after = (_WORD.findall(part.lower()) for part in (caption[:start], caption[end:]))
+    before, rest = _WORD.findall(caption[:start].lower()), caption[end:].lower()
+    after = [word.group() for word in islice(_WORD.finditer(rest), None if "?" in rest else 1)]
     return is_unsure([*before, "", *after], len(before), len(before))
 
 
