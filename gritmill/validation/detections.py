@@ -8,7 +8,7 @@ from typing import Any
 from gritmill.validation.record import Record
 from pipeline import files, layout
 from pipeline.ids import ChunkId
-from pipeline.pack.driver import compute_pack_fingerprint, digest_decoys, rows_by_range
+from pipeline.pack.fingerprint import digest_decoys, is_packed_from, rows_by_range
 from pipeline.pack.judge_decoys import judge_decoys
 from pipeline.pack.manifest import Manifest, read_manifest
 from pipeline.pack.select_rows import SelectedRows
@@ -95,9 +95,7 @@ def open_rows(folder: str) -> PackedRows | None:
     table = open_detections(detections)
     done = table.finished_ranges()
     rows = rows_by_range(plan, table, done)
-    shards, used = manifest.settings.shards, manifest.fingerprints.decoys
-    same = compute_pack_fingerprint(plan, [row.digest for row in rows], manifest.policy, shards, used)
-    if same != manifest.fingerprints.pack:
+    if not is_packed_from(manifest, plan, rows):
         return None
 
     def chunks() -> Iterator[_Chunk]:
@@ -109,4 +107,5 @@ def open_rows(folder: str) -> PackedRows | None:
                 for one, of_decoys in zip(entries, digests, strict=False)
             )
 
+    used = manifest.fingerprints.decoys
     return PackedRows(folder, manifest, chunks(), bool(used) and used == digest_decoys(rows))

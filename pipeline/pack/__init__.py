@@ -1,6 +1,7 @@
 """`pack`, the command that runs no model: detections -> shards.
 
 driver, options, graph     checks the call; options of a call; the Beam graph
+fingerprint                the rows that a pack is made from, and its fingerprint
 select_rows, count         selects the boxes of a chunk; counts the kept pairs of each range
 duplicates                 pairs that repeat an earlier pair
 ledger, statistics         the outcome of every pair; histograms and the effect of other thresholds

@@ -2,27 +2,26 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
 from pipeline import files, layout
-from pipeline.configuration import GROUND_SECTIONS, PACK_KEYS, Configuration, ShardSettings
+from pipeline.configuration import GROUND_SECTIONS, PACK_KEYS, Configuration
 from pipeline.faults import CallError, EnvironmentFault, FolderMismatch, RunFault
 from pipeline.files.lock import replacing
 from pipeline.files.typed import publish_typed
 from pipeline.fingerprint import json_digest
 from pipeline.ids import RangeId
-from pipeline.pack.ledger import join_digests
+from pipeline.pack.fingerprint import compute_pack_fingerprint, digest_decoys, rows_by_range
 from pipeline.pack.manifest import Manifest, changed_keys, read_manifest, write_manifest
 from pipeline.pack.options import PackOptions
-from pipeline.pack.shard_stats import FORMAT, file_sizes, shard_fingerprints
+from pipeline.pack.shard_stats import file_sizes, shard_fingerprints
 from pipeline.pack.statistics import Statistics
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.plan.work_list import Work
-from pipeline.tables.decoys import decoys_of, list_decoys, open_decoys, usable_chunks
+from pipeline.tables.decoys import open_decoys
 from pipeline.tables.detections import open_detections
-from pipeline.tables.table import Table
 from pipeline.threshold import active_threshold
 from transforms.claims.verdicts import RULES_VERSION
 from transforms.read_ahead import map_in_threads
@@ -75,7 +74,7 @@ def pack(
         _tell_finished(manifest, options, manifest.fingerprints.decoys != decoys)
         return manifest
     _check_sources(plan)
-    _check_output(output, manifest, pack_fingerprint, configuration, options)
+    _check_output(output, manifest, pack_fingerprint, configuration, options, decoys)
     engine = None
     if options.beam and options.claim and row_digests:
         from pipeline.engines import remote
@@ -166,67 +165,6 @@ def check_dialects(names: Sequence[str]) -> None:
             raise CallError(str(error)) from error
 
 
-def compute_pack_fingerprint(
-    plan: Plan, row_digests: Sequence[str], policy: Policy, shards: ShardSettings, decoys: str = ""
-) -> str:
-    """The pack fingerprint. It covers a digest of the rows of each range, the selection with its active threshold, the
-    text settings, the shard sizes, whether duplicates are rejected, the rules that claims are checked by, and the
-    decoys (`digest_decoys`)."""
-    newer: dict[str, Any] = {"duplicates": "exact"} if policy.exact_duplicates else {}
-    if decoys:
-        newer["decoys"] = decoys
-    if plan.configuration.phrases.claims:
-        newer["claims"] = RULES_VERSION
-    return json_digest(
-        {
-            "rows": list(row_digests),
-            "ground": plan.fingerprint,
-            "selection": policy.selection.fingerprint_values() | {"score": policy.threshold},
-            "text": policy.text.fingerprint_values(),
-            "shards": shards.fingerprint_values(),
-            "stats": FORMAT,
-            **newer,
-        }
-    )
-
-
-@dataclass(frozen=True)
-class RangeRows:
-    """The rows of a range. digest: of all of them. chunks: how many chunks have them; None if the range is
-    finished. decoys, decoy_digest: the same of their decoys."""
-
-    digest: str
-    pairs: int
-    chunks: int | None
-    decoys: int | None
-    decoy_digest: str
-
-
-def rows_by_range(plan: Plan, table: Table, done: Collection[RangeId]) -> list[RangeRows]:
-    """The rows of each range: from the summaries, or the chunks of ranges that are not finished."""
-    listing = list_decoys(open_decoys(table.uri))
-
-    def rows_of(range_id: RangeId) -> RangeRows:
-        entries = table.entries(range_id, range_id in done)
-        chunks = None if range_id in done else len(entries)
-        decoys = usable_chunks(listing, range_id)
-        return RangeRows(
-            join_digests(entry.digest for entry in entries),
-            sum(entry.rows for entry in entries),
-            chunks,
-            decoys,
-            join_digests(decoys_of(table.uri, range_id, decoys, entries)),
-        )
-
-    return map_in_threads(rows_of, plan.range_ids())
-
-
-def digest_decoys(rows: Iterable[RangeRows]) -> str:
-    """A digest of the decoys that a pack uses; empty if there are none."""
-    digests = [row.decoy_digest for row in rows]
-    return json_digest(digests) if any(digest.strip(",") for digest in digests) else ""
-
-
 def _check_finished(plan: Plan, done: Collection[RangeId], folder: str, partial: bool) -> None:
     missing = sum(1 for range_id in plan.range_ids() if range_id not in done)
     if missing and not partial:
@@ -253,6 +191,7 @@ def _check_output(
     pack_fingerprint: str,
     configuration: Configuration,
     options: PackOptions,
+    decoys: str,
 ) -> None:
     if options.fresh:
         _tell_changed_settings(output, configuration, options.quiet)
@@ -264,6 +203,10 @@ def _check_output(
         difference = ""
         if manifest:
             changed = changed_keys(manifest.configuration, configuration)
+            if manifest.claim_rules not in (0, RULES_VERSION):
+                changed.append("the rules that check claims")
+            if manifest.fingerprints.decoys != decoys:
+                changed.append("the decoys")
             difference = f" ({', '.join(changed) or 'the detections'} changed)"
         raise _other_shards(output, difference)
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from transforms.claims.group_boxes import MEMBERS, without_groups
-from transforms.claims.verdicts import Corners
-from transforms.records import Grounding, Pair
+from transforms.claims.verdicts import Span
+from transforms.records import Box, Grounding, Pair
 from transforms.stated_numbers import numbers_in_words
 
 RULES_VERSION = 1
@@ -69,12 +69,13 @@ NO_DECOYS = AskedDecoys()
 
 def add_pair(sums: Sums, pair: Pair, groundings: Sequence[Grounding], decoys: AskedDecoys) -> None:
     """Adds a written pair, in place."""
-    boxes: dict[tuple[int, int], list[Corners]] = {}
+    boxes: dict[Span, list[Box]] = {}
     for grounding in groundings:
-        boxes.setdefault((grounding.phrase.start, grounding.phrase.end), []).append(grounding.box.corners)
+        phrase = grounding.phrase
+        boxes.setdefault((phrase.start, phrase.end), []).append(grounding.box)
     for found in boxes.values():
         if len(found) > MEMBERS:
-            sums["group_boxes"] += len(found) - len(without_groups(tuple(found)))
+            sums["group_boxes"] += len(found) - len(without_groups(tuple(box.corners for box in found)))
     for span, stated in numbers_in_words(pair.caption, pair.claims).items():
         number = len(boxes.get(span, ()))
         sums["counted_phrases"] += 1

@@ -164,6 +164,9 @@ def test_a_pack_stays_valid_if_decoys_are_added(call, tmp_path):
     assert faults(tmp_path / "later") == []
     assert gritmill.view(tmp_path / "later", tmp_path / "page")["kept"] == 16
     plain = [sample.record for sample in gritmill.read(tmp_path / "later")]
+    (tmp_path / "later/shards/00001.tar").unlink()
+    with pytest.raises(gritmill.CallError, match=r"another fingerprint \(the decoys changed\); use another"):
+        gritmill.pack(config(), output=tmp_path / "later")
     gritmill.pack(config(), output=tmp_path / "later", fresh=True)
     assert sample_pairs.files_of(tmp_path / "later", "shards/*") == sample_pairs.files_of(call["output"], "shards/*")
     assert gritmill.view(tmp_path / "later", tmp_path / "page")["kept"] == 16
@@ -267,6 +270,11 @@ def test_validate_finds_other_decoys_and_boxes(out):
     assert "json: absent has a phrase twice" in [text for key, text in faults(out) if key == "000000001"]
     rewrite(out, changed_record(noun_chunks=lambda rows: [[*row[:6], row[6] / 2] for row in rows]))
     assert any(key == "000000001" for key, _ in faults(out))
+
+
+def test_a_run_with_decoys_can_be_viewed(run, out):
+    gritmill.view(run, output=out / "page")
+    assert (out / "page/index.html").exists()
 
 
 def test_damaged_detections_are_no_fault_of_the_pack(out):

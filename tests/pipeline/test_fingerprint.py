@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import fingerprint
 from pipeline.configuration import Configuration
-from pipeline.pack.driver import compute_pack_fingerprint
+from pipeline.pack.fingerprint import compute_pack_fingerprint
 from pipeline.pack.manifest import changed_keys
 from pipeline.plan.plan import Plan, read_plan
 from tests.pipeline.builders import configuration
@@ -288,6 +288,6 @@ def test_the_rules_for_claims_are_part_of_a_pack_if_the_run_reads_claims(monkeyp
         return compute_pack_fingerprint(one, ["a"], policy, shards)
 
     before = packed(plan), packed(reading)
-    monkeypatch.setattr("pipeline.pack.driver.RULES_VERSION", 99)
+    monkeypatch.setattr("pipeline.pack.fingerprint.RULES_VERSION", 99)
     assert packed(plan) == before[0]
     assert packed(reading) != before[1]

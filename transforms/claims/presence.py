@@ -4,8 +4,12 @@ Such a noun chunk is no phrase: a detector that is asked for "no dog" finds the 
 count "none" of it is a claim all the same. Where it is open whether a thing is there ("waiting for a bus", "not wearing
 the hat"), the chunk stays a phrase, and nothing is read about it.
 
+So does what nobody does to a thing: "nobody is wearing a hat".
+
 "No" has other senses: "no. 5", "the No 10 bus", "a no parking sign", "no fewer than five", "this is no ordinary dog".
 """
+
+from functools import partial
 
 from transforms.claims.numerals import MORE, NONE, Count, value_of
 from transforms.claims.sentence import Presence, Sentence
@@ -14,6 +18,7 @@ from transforms.claims.word_lists import forms_of, words_of
 
 _Found = tuple[Presence, Count | None]
 _INDEFINITE = frozenset(("a", "an", "any", "one"))
+_NOBODY = frozenset(("nobody", "none", "nothing", "neither"))
 _UNSURE: _Found = (Presence.UNSURE, None)
 _ABSENT: _Found = (Presence.ABSENT, None)
 _STATED: _Found = (Presence.STATED, None)
@@ -35,7 +40,8 @@ def _presence(sentence: Sentence, number: int, negated: frozenset[int]) -> _Foun
     chunk = sentence.chunks[number]
     first, words = chunk.first, sentence.words
     unsure = is_unsure(words, first, chunk.last)
-    if words[first] == "no":  # "a sign that says no dogs"
+    is_zero = words[first] in ("zero", "0") and sentence.is_plural(chunk.head)  # but "a zero gravity chair"
+    if words[first] == "no" or is_zero:  # "a sign that says no dogs"
         presence, count = _after_no(sentence, number)
         return presence, None if unsure else count
     if first and words[first - 1] == "without":
@@ -75,6 +81,8 @@ def _negated(sentence: Sentence, number: int, negated: frozenset[int]) -> _Found
     first, words = chunk.first, sentence.words
     top = sentence.top(number)
     governor = sentence.heads[top]
+    if sentence.deps[top] == "dobj" and _is_of_nobody(sentence, governor):
+        return _UNSURE
     there = governor in negated and bool(sentence.children(governor, "expl"))
     negation = first if sentence.negates(first) else first - 1
     if negation >= 0 and sentence.negates(negation) and not there:
@@ -91,6 +99,21 @@ def _negated(sentence: Sentence, number: int, negated: frozenset[int]) -> _Found
         return Presence.ABSENT, Count(NONE, 0, sign, first) if 0 <= sign < first else None
     has = words[governor] in forms_of("having") and sentence.deps[top] == "dobj"
     return _ABSENT if has and words[first] in ("a", "an", "any") else _UNSURE
+
+
+def _is_of_nobody(sentence: Sentence, verb: int) -> bool:
+    """Whether nobody and nothing does what a verb says: "none of the men wears", "with no one holding"."""
+    heads = [sentence.heads[verb]] if sentence.deps[verb] == "acl" else []
+    return any(map(partial(_is_nobody, sentence), (*sentence.children(verb, "nsubj"), *heads)))
+
+
+def _is_nobody(sentence: Sentence, token: int) -> bool:
+    chunk = sentence.chunk_at[token]
+    if chunk < 0:
+        return sentence.words[token] in _NOBODY
+    first = sentence.words[sentence.chunks[chunk].first]
+    is_no_one = first == "no" and sentence.words[token] == "one"
+    return first in _NOBODY or is_no_one or sentence.chunks[chunk].presence is Presence.ABSENT
 
 
 def _is_attribute(sentence: Sentence, number: int) -> bool:

@@ -6,6 +6,8 @@ what a caption says is not there: see `presence`.
 
 import re
 from collections.abc import Sequence
+from functools import cache
+from itertools import islice
 
 from transforms.claims.word_lists import unreal
 
@@ -19,18 +21,27 @@ _LONGEST = 3
 def is_unsure(words: Sequence[str], first: int, last: int) -> bool:
     """Whether it is open that the thing named by the words from `first` to `last` is there. words: in lower case."""
     after = words[last + 1 :]
-    if next((word for word in after if word in _ENDS), "") == "?":
+    if "?" in after and next(word for word in after if word in _ENDS) == "?":
         return True
-    before = [word for word in words[max(first - 2 * _LONGEST, 0) : first] if not _is_between(word)]
-    if any(tuple(before[-number:]) in unreal() for number in range(1, _LONGEST + 1)):
-        return True
+    near = words[max(first - 2 * _LONGEST, 0) : first]
+    if next((word for word in reversed(near) if not _is_between(word)), "") in _last_words():
+        before = [word for word in near if not _is_between(word)]
+        if any(tuple(before[-number:]) in unreal() for number in range(1, _LONGEST + 1)):
+            return True
     return "or" in (*words[max(first - 1, 0) : first], *after[:1])
 
 
 def is_unsure_in(caption: str, start: int, end: int) -> bool:
     """The same for characters of a caption, end exclusive."""
-    before, after = (_WORD.findall(part.lower()) for part in (caption[:start], caption[end:]))
+    before, rest = _WORD.findall(caption[:start].lower()), caption[end:].lower()
+    after = [word.group() for word in islice(_WORD.finditer(rest), None if "?" in rest else 1)]
     return is_unsure([*before, "", *after], len(before), len(before))
+
+
+@cache
+def _last_words() -> frozenset[str]:
+    """With which the patterns end. Few words are one of them, so that most phrases need no further look."""
+    return frozenset(pattern[-1] for pattern in unreal())
 
 
 def _is_between(word: str) -> bool:

@@ -15,7 +15,6 @@ def read_lists() -> dict[str, Any]:
     return lists
 
 
-@cache
 def is_everywhere(name: str) -> bool:
     """Whether most images have such a thing. name: in lower case and in the singular."""
     return name in _everywhere()

@@ -81,8 +81,7 @@ def open_claims(pair: Pair, claims: Sequence[Claim], groundings: Iterable[Ground
     for grounding in groundings:
         best.setdefault((grounding.phrase.start, grounding.phrase.end), grounding.box.corners)
     boxes = {span: PhraseBoxes((corners,)) for span, corners in best.items()}
-    shared = len({(phrase.start, phrase.end) for phrase in pair.phrases}) < len(pair.phrases)
-    return [claim for claim in claims if shared or claim.negated or not _is_never_contradicted(claim, boxes, pair)]
+    return [claim for claim in claims if claim.negated or not _is_never_contradicted(claim, boxes, pair)]
 
 
 def _is_never_contradicted(claim: Claim, boxes: Boxes, pair: Pair) -> bool:
@@ -234,20 +233,24 @@ def _boxes(
     threshold: float,
 ) -> Boxes:
     pair_is_full = settings.boxes_per_pair is not None and len(one.groundings) >= settings.boxes_per_pair
-    known: dict[Span, PhraseBoxes] = {}
+    found: dict[Span, list[_AtFloor]] = {}
     for number, phrase in enumerate(one.pair.phrases):
+        if at_floor := floor.get((one.number, number)):
+            found.setdefault((phrase.start, phrase.end), []).append(at_floor)
+    known: dict[Span, PhraseBoxes] = {}
+    for phrase in one.pair.phrases:
         span = (phrase.start, phrase.end)
         if span in known:
             continue
-        kept, found = tuple(boxes[span]), floor.get((one.number, number))
+        kept, of_span = tuple(boxes[span]), found.get(span, ())
         full = settings.boxes_per_phrase is not None and len(kept) >= settings.boxes_per_phrase
         known[span] = PhraseBoxes(
             kept,
-            found.left if found else None,
+            sum(part.left for part in of_span) if of_span else None,
             # The limit of candidates removes the lowest scores: if those that are left reach below the threshold, it
             # removed none above.
-            pair_is_full or full or (found is not None and found.cut and found.lowest >= threshold),
-            found is not None and found.cut,
+            pair_is_full or full or any(part.cut and part.lowest >= threshold for part in of_span),
+            any(part.cut for part in of_span),
             one.pair.caption[phrase.head_start : phrase.head_end],
         )
     return known

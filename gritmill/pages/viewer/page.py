@@ -11,7 +11,7 @@ from pipeline.engines import progress
 from pipeline.faults import EnvironmentFault, FolderMismatch
 from pipeline.files.lock import is_marked
 from pipeline.files.publish import publish_bytes, publish_json
-from pipeline.pack.driver import compute_pack_fingerprint, rows_by_range
+from pipeline.pack.fingerprint import is_packed_from, rows_by_range
 from pipeline.pack.manifest import Manifest
 from pipeline.pack.statistics import read_statistics
 from pipeline.plan.plan import Plan, need_plan
@@ -64,11 +64,7 @@ def packed_plan(folder: str, manifest: Manifest) -> Plan:
 def _is_packed(plan: Plan, table: Table, manifest: Manifest) -> bool:
     """Whether the rows are those that were packed."""
     done = table.finished_ranges()
-    if not done.issuperset(plan.range_ids()):
-        return False
-    row_digests = [rows.digest for rows in rows_by_range(plan, table, done)]
-    shards = manifest.settings.shards
-    return compute_pack_fingerprint(plan, row_digests, manifest.policy, shards) == manifest.fingerprints.pack
+    return done.issuperset(plan.range_ids()) and is_packed_from(manifest, plan, rows_by_range(plan, table, done))
 
 
 def has_page(target: str) -> bool:

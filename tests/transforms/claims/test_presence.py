@@ -48,6 +48,7 @@ def absent(parsed):
         ("Woman With No Shirt On Beach", ["No Shirt"]),
         ("THERE IS A BATHROOM WITH NO TOILET", ["NO TOILET"]),
         ("This cat has no intention of moving.", ["no intention"]),
+        ("A room with zero people and a bed", ["zero people"]),
     ],
 )
 def test_it_is_dropped(absent, caption, expected):
@@ -82,6 +83,7 @@ def test_it_is_dropped(absent, caption, expected):
         "coffee with or without milk",
         "a man not without a hat",
         "people waiting for a bus",
+        "a zero gravity chair on a deck",
         "Is there a cat on the sofa?",
     ],
 )
@@ -103,6 +105,30 @@ def test_the_claim_stays_with_its_span(parsed, caption, words):
     assert (none.kind, caption[none.words_start : none.words_end]) == (ClaimKind.COUNT, words)
     assert none.subject in {(one.start, one.end) for one in phrases.dropped}
     assert none.subject not in {(one.start, one.end) for one in phrases.kept}
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "Nobody is wearing a hat.",
+        "No one is riding a bike.",
+        "None of the men wears a hat.",
+        "Neither man is wearing a hat.",
+        "No man is wearing a hat.",
+        "a street with no one holding an umbrella",
+        "A group of people, none of whom wear a hat",
+    ],
+)
+def test_it_is_open_whether_the_thing_is_there_that_nobody_has(parsed, caption):
+    phrases, claims = read_caption(*parsed(caption))
+    thing = phrases.kept[-1]
+    assert caption[thing.start :].split()[0] in ("a", "an")
+    assert (thing.start, thing.end) not in {claim.subject for claim in claims}
+
+
+def test_who_has_something_is_not_nobody(parsed):
+    _, claims = read_caption(*parsed("The man with no hat holds an umbrella."))
+    assert [(claim.predicate, claim.number) for claim in claims] == [("none", 0), ("at_least", 1)]
 
 
 def test_nothing_to_read_leaves_the_phrases_as_they_are(parsed):

@@ -99,6 +99,14 @@ def test_phrases_of_one_span_share_their_boxes():
     assert verdicts(pair(*boxes, phrases=(DOGS, DOGS))) == [S]
 
 
+def test_phrases_of_one_span_share_their_candidates():
+    weak = Box(1, *RIGHT, 0.1)
+    assert verdicts(pair(dog(LEFT, 0.9), weak, phrases=(DOGS, DOGS))) == [U]
+    assert verdicts(pair(weak, phrases=(DOGS, DOGS))) == [C]
+    one_dog = Claim(ClaimKind.COUNT, 0, 3, 0, 8, "at_least", 1)
+    assert verdicts(pair(weak, phrases=(DOGS, DOGS), claims=(one_dog,))) == [U]
+
+
 def test_a_pair_without_claims_has_no_verdicts():
     assert verdicts(pair(dog(LEFT, 0.9), claims=())) == []
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -185,3 +186,31 @@ def test_a_limit_that_may_hide_a_box_changes_a_verdict_between_two_boxes() -> No
     counts = list(by_level(pair, policy))
     assert counts == [(0, 0)] * 10 + [(1, 1)] * 10 + [(0, 0)] * 50 + [(1, 2)] * 31
     assert counts == list(judged(pair, policy))
+    verdicts = dict(sweep_verdicts(pair, rank_candidates(pair, policy), policy, THRESHOLDS))
+    assert {level: checked.verdict.value for level, (checked,) in verdicts.items()} == {
+        90: "undecided",
+        80: "contradicted",
+        30: "undecided",
+    }
+
+
+TWO_DOGS = "a dog and a dog"
+FIRST, SECOND = Phrase(0, 5, 2, 5, 0, 5), Phrase(10, 15, 12, 15, 10, 15)
+
+
+@pytest.mark.parametrize(
+    ("claim", "phrase"),
+    [
+        (Claim(ClaimKind.RANK, 0, 1, 0, 5, "from_left", 1), 1),
+        (Claim(ClaimKind.COUNT, 0, 1, 0, 5, "at_least", 2, negated=True), 0),
+    ],
+)
+def test_a_later_box_contradicts_what_was_not_contradicted(claim, phrase) -> None:
+    """A box of another phrase with the noun of a rank; and a second one where there are not two."""
+    boxes = (Box(0, 0.5, 0.2, 0.7, 0.5, 0.9), Box(phrase, 0.0, 0.2, 0.2, 0.5, 0.5))
+    pair = Pair("k", "s", 0, TWO_DOGS, width=64, height=48, phrases=(FIRST, SECOND), boxes=boxes, claims=(claim,))
+    policy = Policy(
+        SelectionSettings(claims="drop_contradicted", count_claims="drop_contradicted"), 0.25, TextSettings()
+    )
+    counts = list(by_level(pair, policy))
+    assert counts == list(judged(pair, policy)) == [(0, 0)] * 10 + [(1, 1)] * 40 + [(0, 0)] * 51
