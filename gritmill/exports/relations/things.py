@@ -30,32 +30,8 @@ _DETERMINERS = _ARTICLES | frozenset(
 )
 """With words that say nothing of the thing itself."""
 _OF_SEVERAL = frozenset(
-    [
-        "another",
-        "other",
-        "each",
-        "every",
-        "any",
-        "no",
-        "neither",
-        "either",
-        "all",
-        "first",
-        "last",
-        "next",
-        "same",
-        "different",
-        "extra",
-        "additional",
-        "further",
-        "more",
-        "which",
-        "what",
-        "such",
-        "half",
-        "quarter",
-    ]
-)
+    ("another", "other", "each", "every", "any", "no", "neither", "either", "all", "first", "last", "next", "more")
+) | frozenset(("same", "different", "extra", "additional", "further", "which", "what", "such", "half", "quarter"))
 """Words before a noun that speak of further things, of a part, or of none; with those of `quantities.yaml`."""
 
 _PLACES = frozenset(("left", "right", "leftmost", "rightmost", "upper", "lower", "top", "bottom"))
