@@ -41,7 +41,7 @@ def render_card(
     boxes = sum(shard.boxes for shard in manifest.shards)
     values = {
         "to": to,
-        "command": as_command(to, used),
+        "command": as_command(to, used) + (" --calibration CALIBRATION" if checked else ""),
         "version": version("gritmill"),  # the run may be of another one
         "tokenizer": used.get("tokenizer"),
         "manifest": manifest,

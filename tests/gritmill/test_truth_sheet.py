@@ -325,6 +325,7 @@ def test_the_card_has_the_sheet_and_what_people_found(run, tmp_path):
     card = (tmp_path / "checked/README.md").read_text()
     assert "90.0% of the boxes with a score of at least 0.4 are right (95 % interval: 80.0% to 95.0%)" in card
     assert "from 40 answers of people, 36 yes, 4 no, 2 skipped; indicative: few" in card
+    assert " --output FOLDER --calibration CALIBRATION\n" in card
     assert "Truth sheet" in (run / "report.html").read_text()
 
 

@@ -26,7 +26,7 @@ def related(name: str) -> frozenset[str]:
 
     name: in lower case and in the singular; may have several words.
     """
-    found = set(_same(name))
+    found = set(synonyms(name))
     for whole, parts in (*_entries("kinds"), *_entries("parts")):
         if name in whole:
             found |= parts
@@ -36,7 +36,8 @@ def related(name: str) -> frozenset[str]:
 
 
 @cache
-def _same(name: str) -> frozenset[str]:
+def synonyms(name: str) -> frozenset[str]:
+    """The names that may be of one thing with this one, and the name itself. name: see `related`."""
     return frozenset((name,)).union(*(group for group in _groups() if name in group))
 
 
@@ -49,7 +50,7 @@ def _groups() -> tuple[frozenset[str], ...]:
 def _entries(key: str) -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
     """Each entry of a table: all words for the whole or the kind, and all words for its parts or members."""
     table = read_lists()[key]
-    return tuple((_same(whole), frozenset().union(*map(_same, parts))) for whole, parts in table.items())
+    return tuple((synonyms(whole), frozenset().union(*map(synonyms, parts))) for whole, parts in table.items())
 
 
 @cache

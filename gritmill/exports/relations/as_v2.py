@@ -26,8 +26,8 @@ def _answer(statement: Statement, width: int, height: int) -> str:
     boxes = [_boxes(side.boxes, width, height) for side in (subject, object_)]
     if statement.predicate == EXACTLY:
         number = NUMBERS[len(subject.boxes)]
-        before, noun = counted(subject.name, number).rsplit(number, 1)
-        return f"There {before}{number} <ref>{noun.strip()}</ref>{boxes[0]} in the picture."
+        before, noun = counted(subject.name, number).split(f" {number} ")
+        return f"There {before} {number} <ref>{noun}</ref>{boxes[0]} in the picture."
     if statement.predicate not in RULES:
         there = f"<ref>{subject.name}</ref>{boxes[0]}" if statement.label else f"no {subject.name.split(' ', 1)[1]}"
         return f"There is {there} in the picture."

@@ -182,9 +182,9 @@ def _decide(predicate: str, subject: Corners, object_: Corners) -> Verdict:
 
 
 def _count(phrase: Phrase, boxes: tuple[Corners, ...]) -> Iterator[Fact]:
-    """The number of things, and those that are one off."""
+    """The number of things, and those that are one off. Nothing of more things than `NUMBERS` has words for."""
     for number in range(len(boxes) - 1, len(boxes) + 2):
-        if 1 <= number < len(NUMBERS):
+        if 1 <= number < len(NUMBERS) > len(boxes):
             stated, holds = Side(NUMBERS[number]), number == len(boxes)
             yield Fact("count", "boxes and caption", Side(phrase.name, boxes, phrase.span), EXACTLY, stated, holds)
 

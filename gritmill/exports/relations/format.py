@@ -84,11 +84,16 @@ class Relations(LineFormat):
 
     def check_run(self, configuration: Mapping[str, Any]) -> None:
         """See `ChecksRun`. Of a phrase with one box, it must be known that it has no other one."""
-        if configuration.get("selection", {}).get("boxes_per_phrase") == 1:
-            raise CallError(
-                "--to relations: this run has one box per phrase, so that none is known to be the only one; "
-                "pack it again without selection.boxes_per_phrase"
-            )
+        selection = configuration.get("selection", {})
+        for option, limits in (
+            ("phrase", selection.get("boxes_per_phrase") == 1),
+            ("pair", selection.get("boxes_per_pair")),
+        ):
+            if limits:
+                raise CallError(
+                    f"--to relations: the boxes per {option} of this run are limited, so that none is known to be the "
+                    f"only one of its phrase; pack it again without selection.boxes_per_{option}"
+                )
 
     def truth_lines(self, counts: ExportCounts) -> list[str]:
         """See `MeasuresTruth`."""
@@ -247,5 +252,6 @@ def _read_fact(fact: Mapping[str, Any]) -> Fact:
 def _mirror(sample: Sample) -> bytes:
     """The picture with left and right exchanged. Writing there is mirrored, too."""
     target = io.BytesIO()
-    ImageOps.mirror(sample.image).save(target, "JPEG", quality=95)
+    image = sample.image
+    ImageOps.mirror(image).save(target, "JPEG", quality=95, icc_profile=image.info.get("icc_profile"))
     return target.getvalue()

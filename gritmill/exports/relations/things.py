@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 from gritmill.exports.format import ExportCounts, certain_rows
@@ -15,7 +15,7 @@ from transforms.claims.group_boxes import without_groups
 from transforms.claims.stuff import is_stuff
 from transforms.claims.verdicts import Corners, Span, Verdict
 from transforms.claims.word_lists import read_list, words_of
-from transforms.decoys.same_things import is_everywhere, related
+from transforms.decoys.same_things import is_everywhere, related, synonyms
 from transforms.decoys.same_things import read_lists as read_kinds
 from transforms.phrases.class_names import class_name, is_paired, is_singular, plural, singular
 
@@ -29,11 +29,17 @@ _DETERMINERS = _ARTICLES | frozenset(
     ("this", "that", "these", "those", "its", "his", "her", "their", "my", "our", "your", "some", "own", "only", "just")
 )
 """With words that say nothing of the thing itself."""
-_OF_SEVERAL = frozenset(("another", "other", "each", "every", "any", "no", "neither", "either", "all", "first", "last"))
-"""Words before a noun that speak of further things, or of none; with those of `quantities.yaml`."""
+_OF_SEVERAL = frozenset(
+    ("another", "other", "each", "every", "any", "no", "neither", "either", "all", "first", "last", "next", "more")
+) | frozenset(("same", "different", "extra", "additional", "further", "which", "what", "such", "half", "quarter"))
+"""Words before a noun that speak of further things, of a part, or of none; with those of `quantities.yaml`."""
 
 _PLACES = frozenset(("left", "right", "leftmost", "rightmost", "upper", "lower", "top", "bottom"))
-"""Words before a noun that already say where a thing is. In the mirror, the left one is the right one."""
+"""Words before a noun that already say where a thing is. In the mirror, the left one is the right one, and a
+right-handed batter is left-handed."""
+
+_EXCLUSIVE = frozenset(("man", "woman", "boy", "girl"))
+"""Of words that may name one thing, those that name different ones."""
 
 _LONGEST = 4
 """Words of a name. Longer ones do not come twice."""
@@ -52,13 +58,15 @@ class Phrase:
     """A noun chunk with its boxes, best first, in fractions of the picture's sides.
 
     noun: its class, see `class_name`. name: the class with the words before it: "red car". Of other cars, neither the
-    caption nor the detector says anything. one: whether it is in the singular and names one thing.
+    caption nor the detector says anything. one: whether it is in the singular and names one thing. counted: whether a
+    number before it is that of the things, and all of them: not in "two slices of pizza", or "two dogs and a puppy".
     """
 
     span: Span
     name: str
     noun: str
     one: bool
+    counted: bool
     boxes: tuple[Corners, ...]
 
 
@@ -96,8 +104,9 @@ def read_phrases(record: Mapping[str, Any], counts: ExportCounts) -> list[Phrase
         word = caption[slice(*head)].lower()
         # "a slice of pizza", but two of "a couple of dogs"
         one = is_singular(word) and "of" not in before and (not is_paired(word) or not _ONE.isdisjoint(before))
+        counted = _counts_things(before) and not any(_may_be_one_of(noun, other) for other in words)
         if name := _name(before, noun):
-            found.append(Phrase(span, name, noun, one, tuple(own)))
+            found.append(Phrase(span, name, noun, one, counted, tuple(own)))
     return found
 
 
@@ -116,7 +125,7 @@ def stated_numbers(record: Mapping[str, Any], phrases: list[Phrase]) -> list[tup
     found = []
     for phrase in phrases:
         boxes = without_groups(phrase.boxes)
-        if plural(phrase.name) and len(boxes) == exact.get(phrase.span):
+        if phrase.counted and plural(phrase.name) and len(boxes) == exact.get(phrase.span):
             found.append((phrase, boxes))
     return found
 
@@ -155,16 +164,20 @@ def _noun(caption: str, span: Span, head: Span) -> str:
 
 
 def _name(before: list[str], noun: str) -> str:
-    """The class with the words before it, without determiners and numbers; empty if they make no name."""
+    """The class with the words before it, without determiners and a number; empty if they make no name."""
+    numbers = read_list("quantities")["numbers"]
     if "of" in before:
         before = before[len(before) - before[::-1].index("of") :]
-    modifiers = [word for word in before if word not in _DETERMINERS and word not in read_list("quantities")["numbers"]]
+    modifiers = [word for word in before if word not in _DETERMINERS]
+    if modifiers and modifiers[0] in numbers and _ONE.isdisjoint(before):  # "a two person kayak" is no person kayak
+        del modifiers[0]
     for part in reversed(re.split("[ -]", noun)[:-1]):  # "hot" of "hot dog"
         if modifiers and modifiers[-1].strip("-") == part:
             modifiers.pop()
     name = " ".join([*modifiers, noun])
-    good = LETTERS.fullmatch(name) and name.count(" ") < _LONGEST and _PLACES.isdisjoint(modifiers)
-    return name if good and _not_one().isdisjoint(modifiers) else ""
+    good = LETTERS.fullmatch(name) and name.count(" ") < _LONGEST and _not_one().isdisjoint(modifiers)
+    parts = {part for word in modifiers for part in word.split("-")}
+    return name if good and parts.isdisjoint(_PLACES) and parts.isdisjoint(numbers) else ""
 
 
 @cache
@@ -174,6 +187,18 @@ def _not_one() -> frozenset[str]:
 
 def _last(name: str) -> str:
     return re.split("[ -]", name)[-1]
+
+
+def _counts_things(before: list[str]) -> bool:
+    """Whether a number among the words before a noun counts its things: "a couple of dogs", not "two boxes of"."""
+    measures = read_list("quantities")["measures"]
+    return all(word != "of" or measures.get(last, 0) for last, word in pairwise(["", *before]))
+
+
+def _may_be_one_of(noun: str, other: str) -> bool:
+    """Whether a thing that another noun of the caption names may be one more of these: a puppy is a dog."""
+    different = {noun, other} <= _EXCLUSIVE
+    return other not in (noun, _last(noun)) and not different and other in synonyms(noun)
 
 
 def _may_be_same(noun: str, other: str) -> bool:

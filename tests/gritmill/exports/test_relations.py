@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 import gritmill
 from gritmill.evaluation.blind_accuracy import blind_accuracy
@@ -17,9 +17,20 @@ from gritmill.exports import find_format
 from gritmill.exports.export import export
 from gritmill.exports.format import ExportCounts, ExportFolder
 from gritmill.exports.options import ExportOptions, RelationForm
+from gritmill.exports.relations import as_v2
 from gritmill.exports.relations import format as module
 from gritmill.exports.relations.balance import DOUBTFUL, SURPLUS, TWICE, Entry, balance
-from gritmill.exports.relations.facts import CONVERSE, LARGER, RULES, WITHIN, compare, find_facts
+from gritmill.exports.relations.facts import (
+    CONVERSE,
+    EXACTLY,
+    LARGER,
+    RULES,
+    WITHIN,
+    Fact,
+    Side,
+    compare,
+    find_facts,
+)
 from gritmill.exports.relations.things import Thing
 from gritmill.exports.relations.wording import mirrored, state
 from gritmill.reading import Sample
@@ -37,7 +48,7 @@ def record(caption, *rows, size=(200, 100), number=0, absent=()):
         for box in boxes:
             found["noun_chunks"].append([start, end, *box, 0.5])
             found["heads"].append([end - len(words.split()[-1]), end])
-        if words.split()[0] in (numerals := {"one": 1, "two": 2, "three": 3}):
+        if words.split()[0] in (numerals := {"one": 1, "two": 2, "three": 3, "twelve": 12}):
             claim = {"predicate": "exactly", "number": numerals[words.split()[0]], "negated": False}
             found["claims"].append({**claim, "verdict": "supported", "subject": [start, end]})
     found["ref_exps"] = found["noun_chunks"]
@@ -79,6 +90,10 @@ def test_what_two_boxes_state_is_said_in_both_orders_and_with_both_predicates():
         ("a man and a person", [("a man", LEFT), ("a person", RIGHT)]),
         ("a dog and an animal", [("a dog", LEFT), ("an animal", RIGHT)]),
         ("a left cup and a plate", [("a left cup", LEFT), ("a plate", RIGHT)]),
+        ("a right-handed batter, a plate", [("a right-handed batter", LEFT), ("a plate", RIGHT)]),  # not in the mirror
+        ("a two person kayak, a plate", [("a two person kayak", LEFT), ("a plate", RIGHT)]),
+        ("half a cup and a plate", [("half a cup", LEFT), ("a plate", RIGHT)]),
+        ("a different cup and a plate", [("a different cup", LEFT), ("a plate", RIGHT)]),
         ("another cup and a plate", [("another cup", LEFT), ("a plate", RIGHT)]),
         ("Munich and a plate", [("Munich", LEFT), ("a plate", RIGHT)]),
         ("東京 and a plate", [("東京", LEFT), ("a plate", RIGHT)]),
@@ -86,11 +101,19 @@ def test_what_two_boxes_state_is_said_in_both_orders_and_with_both_predicates():
         ("a picture and a plate", [("a picture", LEFT), ("a plate", RIGHT)]),
         ("a plate, a 2-door car", [("a 2-door car", LEFT), ("a plate", RIGHT)]),
         ("a sofa and a couch", [("a sofa", LEFT), ("a couch", (0.12, 0.4, 0.32, 0.6))]),  # one thing with two names
-        ("a cup and a plate", [("a cup", LEFT), ("a plate", (0.15, 0.7, 0.36, 0.9))]),  # lower rather than to the right
+        ("a cup and a plate", [("a cup", LEFT), ("a plate", (0.25, 0.9, 0.45, 1.0))]),  # lower rather than to the right
     ],
 )
 def test_nothing_is_stated_about_things_that_are_not_named_for_certain(caption, rows):
     assert not [fact for fact in find_facts(record(caption, *rows), ExportCounts()) if fact.predicate == "left of"]
+
+
+def test_nothing_is_stated_about_two_names_of_one_thing():
+    def facts(couch):
+        return find_facts(record("a sofa and a couch", ("a sofa", LEFT), ("a couch", couch)), ExportCounts())
+
+    assert not facts((0.1, 0.4, 0.25, 0.6))  # three quarters of the sofa, and within its bounds
+    assert facts((0.1, 0.4, 0.19, 0.6))
 
 
 def test_numbers_and_places_from_the_left_need_a_stated_number():
@@ -109,13 +132,37 @@ def test_numbers_and_places_from_the_left_need_a_stated_number():
     assert {fact.predicate for fact in within} <= {"above", LARGER}  # the order is in the words
     some = find_facts(record("big dogs and a cup", ("big dogs", *dogs), ("a cup", TOP)), ExportCounts())
     assert not [fact for fact in some if fact.kind in ("count", "ordinal")]
-    two = record("two pairs of big dogs", ("two pairs of big dogs", LEFT, RIGHT))
-    assert {side.name for fact in find_facts(two, ExportCounts()) for side in (fact.subject,)} >= {"big dog"}
+    one = record("one pair of big dogs", ("one pair of big dogs", LEFT))
+    assert {fact.subject.name for fact in find_facts(one, ExportCounts())} == {"big dog"}
     one = find_facts(record("one dog", ("one dog", LEFT)), ExportCounts())
     assert {s.text: s.label for fact in one for s in state(fact, 0)} == {
         "There is exactly one dog in the picture.": True,
         "There are exactly two dogs in the picture.": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("caption", "stated"),
+    [
+        ("two dogs and a leash", True),
+        ("two men and a woman", True),
+        ("two dogs and a puppy", False),  # perhaps three
+        ("two women and a bride", False),
+        ("two birds and a seagull", False),
+        ("two men and a skier", False),
+        ("two slices of pizza", False),
+        ("two boxes of donuts", False),
+        ("two pairs of dogs", False),
+        ("twelve dogs", False),  # no word for one more
+    ],
+)
+def test_a_number_is_that_of_all_things_that_the_noun_names(caption, stated):
+    words = re.split(" and | with ", caption)[0]
+    boxes = [(n / 16, 0.1, (n + 1) / 16, 0.2 + n / 16) for n in range(12 if "twelve" in words else 2)]
+    boxes[1] = (*boxes[1][:3], 0.9)
+    facts = find_facts(record(caption, (words, *boxes)), ExportCounts())
+    assert any(fact.kind == "count" for fact in facts) == stated
+    assert any(fact.kind == "ordinal" for fact in facts) == stated
 
 
 BOXES = st.tuples(*[st.integers(0, 40)] * 2, *[st.integers(1, 20)] * 2).map(
@@ -256,8 +303,14 @@ def test_what_words_give_away_is_refused_unless_it_is_allowed(tmp_path, monkeypa
     assert module.INDICATIVE in written(tmp_path / "few", pictures(8))[1]
 
 
-def test_quads_say_the_same_of_a_picture_and_its_mirror(tmp_path):
+def test_quads_say_the_same_of_a_picture_and_its_mirror(tmp_path, monkeypatch):
+    folds = []
+    monkeypatch.setattr(module.BlindSample, "add", lambda sample, text, label, picture: folds.append(picture))
     rows, _ = written(tmp_path, pictures(20), quads=True)
+    keys = defaultdict(set)
+    for row, fold in zip(rows, folds, strict=True):
+        keys[row["key"]].add(fold)
+    assert {len(found) for found in keys.values()} == {1}  # the mirror, too: no part of a picture is learnt from
     quads = defaultdict(list)
     for row in rows:
         if row["relation"] in ("left of", "right of"):
@@ -278,11 +331,13 @@ def test_a_mirrored_image_has_left_and_right_exchanged(tmp_path):
     image = Image.new("RGB", (64, 32), "white")
     image.paste("red", (0, 0, 32, 32))
     target = io.BytesIO()
-    image.save(target, "JPEG")
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image.save(target, "JPEG", icc_profile=profile)
     found = record("a cup and a plate", ("a cup", LEFT), ("a plate", RIGHT), size=(64, 32))
     written(tmp_path, [Sample("000000000", target.getvalue(), found, found["caption"], "", {})], quads=True)
     mirror = Image.open(tmp_path / "images/000000000-mirror.jpg")
     assert mirror.size == (64, 32)
+    assert mirror.info["icc_profile"] == profile
     assert mirror.getpixel((8, 16))[1] > 200 > 50 > mirror.getpixel((56, 16))[1]
 
 
@@ -326,10 +381,22 @@ def test_conversations_are_those_of_all_seeing_v2_and_always_say_what_is_so(tmp_
 
 
 def test_boxes_of_conversations_are_those_of_the_square():
-    from gritmill.exports.relations.as_v2 import _boxes
+    assert as_v2._boxes(((0, 0, 1, 1),), 200, 100) == "<box>[[0, 250, 999, 749]]</box>"
+    assert as_v2._boxes(((0.5, 0.5, 1, 1),), 100, 200) == "<box>[[500, 500, 749, 999]]</box>"
 
-    assert _boxes(((0, 0, 1, 1),), 200, 100) == "<box>[[0, 250, 999, 749]]</box>"
-    assert _boxes(((0.5, 0.5, 1, 1),), 100, 200) == "<box>[[500, 500, 749, 999]]</box>"
+
+@pytest.mark.parametrize(
+    ("name", "number", "answer"),
+    [
+        ("stone", 1, "There is exactly one <ref>stone</ref>"),
+        ("phone box", 1, "There is exactly one <ref>phone box</ref>"),
+        ("dog", 2, "There are exactly two <ref>dogs</ref>"),
+    ],
+)
+def test_the_number_of_an_answer_is_no_part_of_the_noun(name, number, answer):
+    fact = Fact("count", "boxes and caption", Side(name, (LEFT, RIGHT)[:number]), EXACTLY, Side("three"), False)
+    text = as_v2.converse(state(fact, 0)[0], 100, 100)["conversations"][1]["value"]
+    assert text.startswith(f"No. {answer}<box>[[")
 
 
 def test_two_captions_of_a_picture_count_once_and_not_if_they_disagree(tmp_path):
@@ -352,8 +419,10 @@ def test_an_export_of_a_run(finished, single, tmp_path):
     figures = export(finished, "relations", tmp_path)["figures"]
     assert figures["statements"] == len((tmp_path / "relations.jsonl").read_text().splitlines())
     assert "five folds by picture" in (tmp_path / "README.md").read_text()
-    with pytest.raises(gritmill.CallError, match="one box per phrase"):
+    with pytest.raises(gritmill.CallError, match=r"pack it again without selection\.boxes_per_phrase"):
         export(single, "relations", tmp_path / "single")
+    with pytest.raises(gritmill.CallError, match=r"pack it again without selection\.boxes_per_pair"):
+        find_format("relations", ExportOptions()).check_run({"selection": {"boxes_per_pair": 20}})
     with pytest.raises(gritmill.CallError, match="--quads: writes mirrored images; leave out --no-images"):
         export(finished, "relations", tmp_path / "none", ExportOptions(images=False, quads=True))
     with pytest.raises(gritmill.CallError, match="--form: vqa: no such form; use one of vsr, as-v2"):
