@@ -185,7 +185,8 @@ def _by_words(find: Callable[[str, tuple[int, int]], bool]) -> Find:
 def _other_text(checked: CheckedRow) -> Iterator[str]:
     for box in _phrases_with_text(checked):
         if not check_words.is_text_of(checked.row.caption or "", whole(box.span), box.text or ""):
-            yield f"{box.place} {box.text!r}, in the caption{_words(box, checked.row) or ' nowhere'}"
+            there = _words(box, checked.row) if box.span else ""
+            yield f"{box.place} {box.text!r}, in the caption{there or ' nowhere'}"
 
 
 def _phrases_with_text(checked: CheckedRow) -> list[WrittenBox]:

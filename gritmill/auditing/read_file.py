@@ -19,7 +19,7 @@ from pipeline.sources.jsonl import parse_line
 from pipeline.sources.tar_members import Gap, NotATar, open_tar
 from pipeline.sources.text_file import open_text, read_text
 from transforms.culprits import message_of
-from transforms.wording import type_of
+from transforms.wording import counted, type_of
 
 Picked = Callable[[int], bool]
 """Whether a row is read, by its position among the rows of all files, from 0."""
@@ -148,16 +148,23 @@ def _records(uri: str) -> _Lazy:
 
 
 def _coco_images(value: dict[str, Any]) -> list[Any]:
-    """The images with their annotations, whose categories have names."""
+    """The images with their annotations, whose categories have names; a text for what belongs to no image."""
     categories = (one for one in value.get("categories") or () if isinstance(one, dict))
     names = {one.get("id"): one.get("name") for one in categories}
     by_image: dict[Any, list[Any]] = {}
     for one in value["annotations"]:
-        if isinstance(one, dict) and isinstance(one.get("image_id"), int | str):
-            by_image.setdefault(one["image_id"], []).append({**one, "category": names.get(one.get("category_id"))})
-    images = (one for one in value["images"] if isinstance(one, dict))
-    return [
-        {**one, "file_name": one.get("file_name", ""), "annotations": by_image.get(one.get("id"), [])} for one in images
+        known = isinstance(one, dict) and isinstance(one.get("image_id"), int | str)
+        image = one["image_id"] if known else None
+        by_image.setdefault(image, []).append({**one, "category": names.get(one.get("category_id"))} if known else one)
+    images = [
+        {**one, "file_name": one.get("file_name", ""), "annotations": by_image.pop(one.get("id"), [])}
+        if isinstance(one, dict)
+        else one
+        for one in value["images"]
+    ]
+    return images + [
+        f"{counted(len(of_one), 'annotation')} of image {image}, which is not in the file"
+        for image, of_one in by_image.items()
     ]
 
 

@@ -99,9 +99,13 @@ def test_odvg_has_the_same_faults(tmp_path):
         region["bbox"] = [0.1, 0.2, 0.5, 0.75]
     del nameless["width"]
     other["grounding"]["regions"][0]["phrase"] = "a zebra"
+    other["grounding"]["regions"][1].update(phrase="a zebra", tokens_positive=None)
     planted.write_lines([*lines, fractions, nameless, other], tmp_path / "odvg.json")  # as mmdetection calls it
     result = gritmill.audit(tmp_path / "odvg.json", no_claims=True)
-    assert found(result) == expected + Counter({"other_unit": 3, "no_size": 1, "other_text": 1})
+    assert found(result) == expected + Counter({"other_unit": 3, "no_size": 1, "other_text": 2})
+    lines = result["checks"]["other_text"]["examples"]
+    assert "regions[0] 'a zebra', in the caption 'a " in lines[0]
+    assert lines[1].endswith("regions[1] 'a zebra', in the caption nowhere")
     assert result["files"][0]["taken"] == "odvg"
 
 
@@ -127,9 +131,15 @@ def test_mdetr_and_coco_are_read_by_image(tmp_path):
         {"image_id": 7, "bbox": [50, 10, 0, 20], "tokens_positive": [[10, 15]], "category_id": 1},
         {"image_id": 7, "bbox": [60, 10, 20, 20], "tokens_positive": [[10, 14]], "category_id": 1},
     ]
-    (tmp_path / "mdetr.json").write_text(json.dumps({"images": [image], "annotations": boxes, "categories": []}))
+    lost = [{"image_id": 8, "bbox": [1, 1, 5, 5]}, "none", {"image_id": 8, "bbox": [1, 1, 5, 5]}]
+    (tmp_path / "mdetr.json").write_text(json.dumps({"images": [image, 5], "annotations": boxes + lost}))
     result = gritmill.audit(tmp_path / "mdetr.json", no_claims=True)
-    assert found(result) == {"no_area": 1, "cut_word": 1}
+    assert found(result) == {"no_area": 1, "cut_word": 1, "broken_row": 3}
+    assert [line.partition("mdetr.json:")[2] for line in result["checks"]["broken_row"]["examples"]] == [
+        "2: not a JSON object",
+        "3: 2 annotations of image 8, which is not in the file",
+        "4: 1 annotation of image None, which is not in the file",
+    ]
     assert (result["files"][0]["taken"], result["counts"]["phrases"]) == ("coco", 3)
 
 
