@@ -137,10 +137,23 @@ def test_mdetr_and_coco_are_read_by_image(tmp_path):
     assert found(result) == {"no_area": 1, "cut_word": 1, "broken_row": 3}
     assert [line.partition("mdetr.json:")[2] for line in result["checks"]["broken_row"]["examples"]] == [
         "2: not a JSON object",
-        "3: 2 annotations of image 8, which is not in the file",
-        "4: 1 annotation of image None, which is not in the file",
+        "3: 2 annotations of image 8, which is not there",
+        "4: 1 annotation of image None, which is not there",
     ]
     assert (result["files"][0]["taken"], result["counts"]["phrases"]) == ("coco", 3)
+
+
+@pytest.mark.parametrize("strange", [None, 5, [1], {"a": 1}, "x"])
+def test_coco_with_strange_values_is_read(tmp_path, strange):
+    image = {"id": strange, "file_name": "a.jpg", "width": 100, "height": 100}
+    box = {"image_id": strange, "bbox": [1, 1, 5, 5], "category_id": strange}
+    for categories in (strange, [strange], [{"id": strange, "name": "dog"}]):
+        content = {"images": [image, {**image, "id": 1}], "annotations": [box, strange], "categories": categories}
+        (tmp_path / "a.json").write_text(json.dumps(content))
+        result = gritmill.audit(tmp_path / "a.json", no_claims=True)
+        assert result["counts"]["pairs"] == 2
+        assert result["counts"]["boxes"] == isinstance(strange, int | str)
+        assert result["checks"]["broken_row"]["found"] == 1
 
 
 def test_parts_of_one_mention_are_one_phrase_and_an_annotation_may_name_a_thing_twice(tmp_path):
