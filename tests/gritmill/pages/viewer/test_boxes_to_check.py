@@ -80,6 +80,11 @@ def test_a_run_without_boxes_asks_nothing(tmp_path, finished, monkeypatch):
     assert read(tmp_path / "out")["clicks"]["places"] == []
 
 
+def test_pairs_whose_image_is_missing_are_not_asked_about(tmp_path, finished, monkeypatch):
+    monkeypatch.setattr("gritmill.pages.viewer.page.write_pictures", lambda _, picked, *__: [("", None)] * len(picked))
+    assert view(finished, tmp_path / "out", samples=20)["asked"] == 0
+
+
 def test_another_seed_has_its_own_file(tmp_path, finished):
     view(finished, tmp_path / "a", samples=20, seed=-(10**30), clicks=5)
     view(finished, tmp_path / "b", samples=20, seed=1, clicks=5)
