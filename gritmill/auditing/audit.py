@@ -46,6 +46,8 @@ def audit(
     """
     if limit is not None and limit < 1:
         raise CallError(f"--limit: {limit}: must be at least 1")
+    if examples < 0:
+        raise CallError(f"--examples: {examples}: must be at least 0")
     paths = list_paths(inputs, "FILE: the list is empty")
     from gritmill.auditing.find_files import find_files
     from gritmill.auditing.read_rows import RowReader

@@ -15,20 +15,7 @@ _OF = re.compile(r"\s+of\s", re.IGNORECASE)
 _BEFORE_MEASURE = frozenset(
     (
         *("a", "an", "the", "this", "that", "these", "those", "another", "one", "two", "three", "several", "many"),
-        *(
-            "some",
-            "each",
-            "every",
-            "few",
-            "couple",
-            "different",
-            "various",
-            "single",
-            "whole",
-            "entire",
-            "large",
-            "big",
-        ),
+        *("some", "each", "every", "few", "couple", "different", "various", "single", "whole", "entire", "large"),
         *("big", "huge", "great", "vast", "good", "nice", "small", "little", "tiny", "long", "short", "wide", "thin"),
     )
 )

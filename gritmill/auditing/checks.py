@@ -95,10 +95,14 @@ def _duplicates(checked: CheckedRow) -> Iterator[str]:
 
 def _shared_boxes(checked: CheckedRow) -> Iterator[str]:
     """Of several phrases with one box, those after the first one. Phrases that may name the same thing are none: with
-    the same noun, or one inside the other."""
-    keys = checked.keys
+    the same noun, one inside the other, or mentions that one annotation names together."""
+    keys, places = checked.keys, [box.place for box, _ in checked.sound]
     pairs = checked.same_boxes if len(set(keys)) > 1 else ()
-    first = {later: earlier for later, earlier in reversed(pairs) if _differ(keys[later], keys[earlier], checked.row)}
+    first = {
+        later: earlier
+        for later, earlier in reversed(pairs)
+        if places[later] != places[earlier] and _differ(keys[later], keys[earlier], checked.row)
+    }
     for number, earlier in sorted(first.items()):
         box, other = checked.sound[number][0], checked.sound[earlier][0]
         yield f"{box.place} as {other.place}:{_words(box, checked.row)} and{_words(other, checked.row)}"
@@ -181,7 +185,8 @@ def _by_words(find: Callable[[str, tuple[int, int]], bool]) -> Find:
 def _other_text(checked: CheckedRow) -> Iterator[str]:
     for box in _phrases_with_text(checked):
         if not check_words.is_text_of(checked.row.caption or "", whole(box.span), box.text or ""):
-            yield f"{box.place} {box.text!r}, in the caption{_words(box, checked.row) or ' nowhere'}"
+            there = _words(box, checked.row) if box.span else ""
+            yield f"{box.place} {box.text!r}, in the caption{there or ' nowhere'}"
 
 
 def _phrases_with_text(checked: CheckedRow) -> list[WrittenBox]:

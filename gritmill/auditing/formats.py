@@ -4,14 +4,14 @@ A reader raises `BadCell` if a row is not in its format; then the row counts as 
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from gritmill.auditing.grounded_row import GroundedRow, WrittenBox, WrittenSpan, numbers_in
+from gritmill.auditing.grounded_row import GroundedRow, WrittenBox, WrittenSpan, numbers_in, whole
 from transforms.annotations.cells import as_number, items_of
 from transforms.annotations.columns import BadCell
+from transforms.annotations.spans import mentions
 from transforms.text.grounded_caption import Corners
 from transforms.wording import type_of
 
@@ -27,7 +27,6 @@ class AuditFormat(StrEnum):
     COCO = "coco"
     HF = "hf"
     TRUTH = "truth"
-    DIALECT = "dialect"
 
 
 PICTURES = ("filename", "file_name", "image_id", "image", "url", "source_key", "key")
@@ -99,12 +98,14 @@ def read_odvg(row: Row, place: str) -> GroundedRow:
         raise BadCell("neither grounding nor detection")
     boxes = []
     for number, item in enumerate(items):
-        text = item.get("phrase") if caption is not None else item.get("category", item.get("label"))
-        written = item.get("bbox")
-        span = _first_span(item.get("tokens_positive"))
+        text = _text(item.get("phrase") if caption is not None else item.get("category", item.get("label")))
+        spans = _mentions(item.get("tokens_positive"), caption or "")
+        words = [(caption or "")[slice(*span)] for span in map(whole, spans) if span]
+        if text and len(words) > 1 and " ".join(words).split() == text.split():
+            text = words[0]  # mmdetection writes the words of all mentions
         boxes += [
-            WrittenBox(f"{name}[{number}]", _corners(numbers_in(box, 4)), span=span, text=_text(text))
-            for box in _each(written)
+            WrittenBox(f"{name}[{number}]", _corners(numbers_in(box, 4)), span=spans[0], text=text)
+            for box in _each(item.get("bbox"))
         ]
     return _in_pixels(row, place, caption, boxes)
 
@@ -120,10 +121,9 @@ def read_coco(row: Row, place: str) -> GroundedRow:
         corners = None if four is None else (four[0], four[1], four[0] + four[2], four[1] + four[3])
         score = as_number(item.get("score"))
         text = _text(item.get("phrase") or item.get("category"))
-        for part in _each(item.get("tokens_positive") if caption is not None else None):
-            # One annotation may be the box of several phrases.
-            span = _first_span(part)
-            boxes.append(WrittenBox(f"annotations[{number}]", corners, score, span, None if span else text))
+        # One annotation may be the box of several phrases.
+        spans = _mentions(item.get("tokens_positive") if caption is not None else None, caption or "")
+        boxes += [WrittenBox(f"annotations[{number}]", corners, score, at, None if at else text) for at in spans]
     return _in_pixels(row, place, caption, boxes)
 
 
@@ -149,15 +149,23 @@ def read_hf(row: Row, place: str) -> GroundedRow:
 
 def read_truth(row: Row, place: str) -> GroundedRow:
     """A row of a custom set of `gritmill eval`: `truth` with `start`, `end`, `text`, and `boxes` as fractions or as
-    `pixels`. Without offsets, `text` is looked for in the caption."""
+    `pixels`: if some phrases have these, all boxes are pixels here. Without offsets, `text` is looked for in the
+    caption."""
+    items = _objects(row, "truth")
+    in_pixels = any(item.get("pixels") for item in items)
+    sides = size_in(row) * 2
     boxes = []
-    in_pixels = False
-    for number, item in enumerate(_objects(row, "truth")):
+    for number, item in enumerate(items):
         span = numbers_in([item.get("start"), item.get("end")], 2)
-        in_pixels |= item.get("pixels") is not None
-        for box in item.get("pixels") or item.get("boxes") or ():
-            corners = _corners(numbers_in(box, 4))
-            boxes.append(WrittenBox(f"truth[{number}]", corners, None, _pair(span), _text(item.get("text"))))
+        unit = "pixels" if item.get("pixels") else "boxes"
+        written = item.get(unit) or []
+        if not isinstance(written, list):
+            raise BadCell(f"truth[{number}].{unit}: {type_of(written)}, not a list")
+        for box in written:
+            corners = numbers_in(box, 4)
+            if corners and in_pixels and unit == "boxes":
+                corners = tuple(corner * side for corner, side in zip(corners, sides, strict=True))
+            boxes.append(WrittenBox(f"truth[{number}]", _corners(corners), None, _pair(span), _text(item.get("text"))))
     if in_pixels:
         return _in_pixels(row, place, caption_in(row), boxes)
     return GroundedRow(place, picture_in(row, place), caption_in(row), tuple(boxes), size=size_in(row))
@@ -170,18 +178,6 @@ READERS: dict[AuditFormat, Callable[[Row, str], GroundedRow]] = {
     AuditFormat.HF: read_hf,
     AuditFormat.TRUTH: read_truth,
 }
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What a file was taken for. column: of the texts of a dialect."""
-
-    format: AuditFormat
-    dialect: str = ""
-    column: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.format} {self.dialect}, column {self.column}" if self.dialect else str(self.format)
 
 
 def _in_pixels(row: Row, place: str, caption: str | None, boxes: list[WrittenBox]) -> GroundedRow:
@@ -211,7 +207,7 @@ def _objects(row: Row, name: str) -> list[Mapping[str, Any]]:
     return items
 
 
-def _pair(numbers: tuple[float, ...] | None) -> WrittenSpan | None:
+def _pair(numbers: Sequence[float] | None) -> WrittenSpan | None:
     return None if numbers is None else (numbers[0], numbers[1])
 
 
@@ -220,15 +216,16 @@ def _each(value: Any) -> list[Any]:
     return value if isinstance(value, list) and value and all(isinstance(one, list) for one in value) else [value]
 
 
-def _first_span(value: Any) -> WrittenSpan | None:
-    """The first of the spans in `tokens_positive`: [[start, end], …], or one span alone."""
-    first = value[0] if isinstance(value, list) and value and isinstance(value[0], list) else value
-    return _pair(numbers_in(first, 2))
+def _mentions(value: Any, caption: str) -> list[WrittenSpan | None]:
+    """The mentions in `tokens_positive`: [[start, end], …], or one span alone; None for what is no span."""
+    written = [numbers_in(part, 2) for part in _each(value)]
+    spans = [span for span in written if span and whole((span[0], span[1]))]
+    return [_pair(span) for span in (mentions(spans, caption) if len(spans) == len(written) else written)]
 
 
 def _text(value: Any) -> str | None:
-    if isinstance(value, list) and len(value) == 1:
-        [value] = value
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
     return None if value is None else str(value)
 
 

@@ -6,6 +6,7 @@ Numbers of rows are from 1: the line of a text file, the row of a table, the rec
 import ast
 import codecs
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from typing import Any
@@ -19,7 +20,7 @@ from pipeline.sources.jsonl import parse_line
 from pipeline.sources.tar_members import Gap, NotATar, open_tar
 from pipeline.sources.text_file import open_text, read_text
 from transforms.culprits import message_of
-from transforms.wording import type_of
+from transforms.wording import counted, type_of
 
 Picked = Callable[[int], bool]
 """Whether a row is read, by its position among the rows of all files, from 0."""
@@ -148,17 +149,33 @@ def _records(uri: str) -> _Lazy:
 
 
 def _coco_images(value: dict[str, Any]) -> list[Any]:
-    """The images with their annotations, whose categories have names."""
-    categories = (one for one in value.get("categories") or () if isinstance(one, dict))
-    names = {one.get("id"): one.get("name") for one in categories}
-    by_image: dict[Any, list[Any]] = {}
+    """The images with their annotations, whose categories have names; then a text for each image that is missing."""
+    listed = value["categories"] if isinstance(value.get("categories"), list) else ()
+    names = {_id_in(one, "id"): one.get("name") for one in listed if isinstance(one, dict)}
+    by_image: dict[Any, list[Any]] = {_id_in(one, "id"): [] for one in value["images"]}
+    missing: Counter[Any] = Counter()
     for one in value["annotations"]:
-        if isinstance(one, dict) and isinstance(one.get("image_id"), int | str):
-            by_image.setdefault(one["image_id"], []).append({**one, "category": names.get(one.get("category_id"))})
-    images = (one for one in value["images"] if isinstance(one, dict))
-    return [
-        {**one, "file_name": one.get("file_name", ""), "annotations": by_image.get(one.get("id"), [])} for one in images
+        image = _id_in(one, "image_id")
+        if image is not None and image in by_image:
+            by_image[image].append({**one, "category": names.get(_id_in(one, "category_id"))})
+        else:
+            missing[image] += 1
+    images = [
+        {**one, "file_name": one.get("file_name", ""), "annotations": by_image[_id_in(one, "id")]}
+        if isinstance(one, dict)
+        else one
+        for one in value["images"]
     ]
+    lost = (
+        f"{counted(number, 'annotation')} of image {image}, which is not there" for image, number in missing.items()
+    )
+    return [*images, *lost]
+
+
+def _id_in(item: Any, name: str) -> Any:
+    """The identifier under a name; None if there is none."""
+    value = item.get(name) if isinstance(item, dict) else None
+    return value if isinstance(value, int | float | str) else None
 
 
 def _members(uri: str) -> _Lazy:

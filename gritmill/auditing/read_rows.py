@@ -50,7 +50,7 @@ class Planned:
             except BadCell as error:
                 yield place, BrokenRow(str(error))
             except Exception as error:  # of any value that a file can bring: it breaks its row, and not the audit
-                yield place, BrokenRow(f"{type(error).__name__}: {message_of(error)}")
+                yield place, BrokenRow(message_of(error))
 
 
 @dataclass(frozen=True)

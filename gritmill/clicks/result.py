@@ -79,8 +79,10 @@ class Estimates:
         return min(int(np.searchsorted(self.thresholds, threshold - 1e-9)), len(self.thresholds) - 1)
 
     def figures(self) -> list[dict[str, Any]]:
-        """The figures at each threshold. `low` and `high` are the 95 % interval of the precision."""
+        """The figures at each threshold. `low` and `high` are the 95 % interval of the precision; all three are None
+        where the run has no boxes."""
         low, high = self.precision_interval
+        of_boxes = ("precision", "low", "high")
         columns = {
             "threshold": self.thresholds,
             "boxes": self.boxes.astype(int),
@@ -91,7 +93,8 @@ class Estimates:
             "f1": self.mean(self.f1),
         }
         rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-        return [dict(zip(columns, row, strict=True)) for row in rows]
+        found = [dict(zip(columns, row, strict=True)) for row in rows]
+        return [one if one["boxes"] else one | dict.fromkeys(of_boxes) for one in found]
 
     def chances(self) -> list[dict[str, Any]]:
         """The chance that a box is right, between each threshold and the next one, at its middle `score`."""

@@ -134,10 +134,10 @@ def _click_lines(result: dict[str, Any]) -> Iterator[str]:
     counts = ", ".join(f"{clicks[answer]} {answer}" for answer in ("yes", "no", "skipped"))
     yield f"{clicks['answers']} of {counted(clicks['asked'], 'box')} answered: {counts}"
     yield from (printable(note) for note in result["notes"])
-    yield (
-        f"active threshold: {in_force['threshold']:g} ({printable(in_force['source'])}): "
-        f"precision {percent(result['precision'])}, 95 % interval {_percents(interval['precision'])}"
-    )
+    precision = "the run has no boxes"
+    if result["precision"] is not None:
+        precision = f"precision {percent(result['precision'])}, 95 % interval {_percents(interval['precision'])}"
+    yield f"active threshold: {in_force['threshold']:g} ({printable(in_force['source'])}): {precision}"
     best = result["best_f1"]
     yield f"threshold for the best F1: {best['threshold']:g}, 95 % interval {_scores(best['interval']['threshold'])}"
     figures = best["figures"]

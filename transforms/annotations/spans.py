@@ -71,7 +71,7 @@ def span_in(item: Any, caption: str) -> Span | None:
     if not isinstance(offsets, list) or not offsets:
         return None
     if all(isinstance(part, list) and len(part) == 2 and all(map(_is_whole, part)) for part in offsets):
-        offsets = _first_mention(sorted(offsets), caption)
+        offsets = mentions(offsets, caption)[0]
     if len(offsets) < 2 or not all(map(_is_whole, offsets[:2])):
         return None
     start, end = int(offsets[0]), int(offsets[1])
@@ -86,13 +86,15 @@ def span_in(item: Any, caption: str) -> Span | None:
     return start, end
 
 
-def _first_mention(parts: list[list[int]], caption: str) -> list[int]:
-    start, end = parts[0]
-    for following, last in parts[1:]:
-        if caption[int(end) : int(following)].strip():
-            break
-        end = max(end, last)
-    return [start, end]
+def mentions(parts: Iterable[list[float] | tuple[float, ...]], caption: str) -> list[list[float]]:
+    """The spans of the parts in `tokens_positive`, in order: parts with only blanks between them are one mention."""
+    found: list[list[float]] = []
+    for start, end in sorted(map(tuple, parts)):
+        if found and not caption[int(found[-1][1]) : int(start)].strip():
+            found[-1][1] = max(found[-1][1], end)
+        else:
+            found.append([start, end])
+    return found
 
 
 def occurrences(text: str, caption: str) -> list[Span]:

@@ -93,7 +93,8 @@ def _candidates(sample: int, pair: Pair, policy: Policy, thresholds: Sequence[fl
 def _asked(pair: Pair, number: int) -> AskedBox:
     box = pair.boxes[number]
     phrase = pair.phrases[box.phrase]
-    x1, y1, x2, y2 = map(shortest_float, box.corners)
+    # The page would save -0.0 as 0, and so change the digest.
+    x1, y1, x2, y2 = (shortest_float(corner) + 0.0 for corner in box.corners)
     return AskedBox(
         uid=uid(pair.source, pair.index),
         key=pair.key,

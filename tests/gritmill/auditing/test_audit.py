@@ -99,9 +99,13 @@ def test_odvg_has_the_same_faults(tmp_path):
         region["bbox"] = [0.1, 0.2, 0.5, 0.75]
     del nameless["width"]
     other["grounding"]["regions"][0]["phrase"] = "a zebra"
+    other["grounding"]["regions"][1].update(phrase="a zebra", tokens_positive=None)
     planted.write_lines([*lines, fractions, nameless, other], tmp_path / "odvg.json")  # as mmdetection calls it
     result = gritmill.audit(tmp_path / "odvg.json", no_claims=True)
-    assert found(result) == expected + Counter({"other_unit": 3, "no_size": 1, "other_text": 1})
+    assert found(result) == expected + Counter({"other_unit": 3, "no_size": 1, "other_text": 2})
+    lines = result["checks"]["other_text"]["examples"]
+    assert "regions[0] 'a zebra', in the caption 'a " in lines[0]
+    assert lines[1].endswith("regions[1] 'a zebra', in the caption nowhere")
     assert result["files"][0]["taken"] == "odvg"
 
 
@@ -127,10 +131,65 @@ def test_mdetr_and_coco_are_read_by_image(tmp_path):
         {"image_id": 7, "bbox": [50, 10, 0, 20], "tokens_positive": [[10, 15]], "category_id": 1},
         {"image_id": 7, "bbox": [60, 10, 20, 20], "tokens_positive": [[10, 14]], "category_id": 1},
     ]
-    (tmp_path / "mdetr.json").write_text(json.dumps({"images": [image], "annotations": boxes, "categories": []}))
+    lost = [{"image_id": 8, "bbox": [1, 1, 5, 5]}, "none", {"image_id": 8, "bbox": [1, 1, 5, 5]}]
+    (tmp_path / "mdetr.json").write_text(json.dumps({"images": [image, 5], "annotations": boxes + lost}))
     result = gritmill.audit(tmp_path / "mdetr.json", no_claims=True)
-    assert found(result) == {"no_area": 1, "cut_word": 1}
+    assert found(result) == {"no_area": 1, "cut_word": 1, "broken_row": 3}
+    assert [line.partition("mdetr.json:")[2] for line in result["checks"]["broken_row"]["examples"]] == [
+        "2: not a JSON object",
+        "3: 2 annotations of image 8, which is not there",
+        "4: 1 annotation of image None, which is not there",
+    ]
     assert (result["files"][0]["taken"], result["counts"]["phrases"]) == ("coco", 3)
+
+
+@pytest.mark.parametrize("strange", [None, 5, [1], {"a": 1}, "x"])
+def test_coco_with_strange_values_is_read(tmp_path, strange):
+    image = {"id": strange, "file_name": "a.jpg", "width": 100, "height": 100}
+    box = {"image_id": strange, "bbox": [1, 1, 5, 5], "category_id": strange}
+    for categories in (strange, [strange], [{"id": strange, "name": "dog"}]):
+        content = {"images": [image, {**image, "id": 1}], "annotations": [box, strange], "categories": categories}
+        (tmp_path / "a.json").write_text(json.dumps(content))
+        result = gritmill.audit(tmp_path / "a.json", no_claims=True)
+        assert result["counts"]["pairs"] == 2
+        assert result["counts"]["boxes"] == isinstance(strange, int | str)
+        assert result["checks"]["broken_row"]["found"] == 1
+
+
+def test_parts_of_one_mention_are_one_phrase_and_an_annotation_may_name_a_thing_twice(tmp_path):
+    caption = "a red dog barks; it and a cat play"
+    mentions = [[0, 1], [2, 5], [6, 9], [17, 19]]  # "a", "red", "dog", and "it"
+    line = {"file_name": "a.jpg", "width": 100, "height": 100, "caption": caption}
+    boxes = [
+        {"image_id": 7, "bbox": [10, 10, 20, 20], "tokens_positive": mentions},
+        {"image_id": 7, "bbox": [60, 10, 20, 20], "tokens_positive": [[24, 25], [26, 29]]},
+    ]
+    (tmp_path / "mdetr.json").write_text(json.dumps({"images": [{"id": 7, **line}], "annotations": boxes}))
+    regions = [
+        {"bbox": [10, 10, 30, 30], "phrase": ["a", "red", "dog", "it"], "tokens_positive": mentions},
+        {"bbox": [60, 10, 80, 30], "phrase": "a cat", "tokens_positive": [[24, 29]]},
+        {"bbox": [60, 50, 80, 90], "phrase": ["a", "cow"], "tokens_positive": [[24, 25], [26, 29]]},
+    ]
+    planted.write_lines([{**line, "grounding": {"caption": caption, "regions": regions}}], tmp_path / "odvg.jsonl")
+    mdetr, odvg = (gritmill.audit(tmp_path / name, no_claims=True) for name in ("mdetr.json", "odvg.jsonl"))
+    assert found(mdetr) == {"abstract_word": 1}  # it
+    assert mdetr["counts"]["phrases"] == 3
+    assert found(odvg) == {"other_text": 1}
+    assert "regions[2] 'a cow', in the caption 'a cat'" in odvg["checks"]["other_text"]["examples"][0]
+    assert odvg["counts"]["phrases"] == 2
+
+
+def test_a_custom_set_may_have_fractions_and_pixels_in_one_row(tmp_path):
+    truth = [
+        {"start": 0, "end": 8, "boxes": [[0.1, 0.2, 0.4, 0.9], [0.5, 0.2, 1.2, 0.9]]},
+        {"start": 14, "end": 19, "pixels": [[12, 30, 320, 460], [0, 0, 640, 480]]},
+    ]
+    row = {"image": "a.jpg", "caption": "Two dogs near a cat", "width": 640, "height": 480, "truth": truth}
+    other = {**row, "image": "b.jpg", "truth": [{"text": "a cat", "boxes": 5}]}
+    planted.write_lines([row, other], tmp_path / "a.jsonl")
+    result = gritmill.audit(tmp_path / "a.jsonl", no_claims=True)
+    assert found(result) == {"outside": 1, "whole_image": 1, "broken_row": 1}
+    assert result["checks"]["broken_row"]["examples"] == [f"{tmp_path}/a.jsonl:2: truth[0].boxes: an int, not a list"]
 
 
 @pytest.mark.parametrize("unit", ["boxes", "pixels"])
@@ -305,6 +364,7 @@ def test_captions_of_one_picture_are_one_picture(tmp_path):
         ({"column": "text"}, "--column: it is the column of texts in a dialect; name that with --dialect"),
         ({"format": "grit", "dialect": "kosmos2"}, "--format: leave it out; --dialect says what the files have"),
         ({"limit": 0}, "--limit: 0: must be at least 1"),
+        ({"examples": -1}, "--examples: -1: must be at least 0"),
     ],
 )
 def test_wrong_options_are_refused(tmp_path, options, line):

@@ -161,3 +161,21 @@ def test_a_list_may_be_json_in_a_text_and_one_may_be_missing():
     assert [box.place for box in row.boxes] == ["ref_exps[0]"]
     with pytest.raises(BadCell):
         read_grit({"caption": "a dog", "noun_chunks": "no list"}, "a:1")
+
+
+@pytest.mark.parametrize(
+    ("right", "name"), [(0.94, None), (0.951, "whole_image"), (0.46, "duplicate_box"), (0.44, None)]
+)
+def test_shares_of_boxes_have_the_limits_that_are_documented(right, name):
+    """Beside a box that is 0.5 wide, IoU is above 0.9 from 0.45 on; a box of the whole image covers at least 0.95."""
+    others = [[0, 5, 0, 0, 0.5, 1, 0.5]] if right < 0.5 else []
+    row = read_grit({"caption": "a dog", "noun_chunks": [*others, [0, 5, 0, 0, right, 1, 0.5]]}, "a:1")
+    numbers, _ = found(row)
+    assert [one for one in ("whole_image", "duplicate_box") if numbers[one]] == ([name] if name else [])
+
+
+@pytest.mark.parametrize(("most", "faults"), [(1, 1), (1.5, 0)])
+def test_boxes_in_pixels_are_fractions_only_if_no_number_is_above_one(most, faults):
+    regions = [{"bbox": [0, 0, 1, most], "tokens_positive": [[0, 5]]}]
+    row = read_odvg({"width": 100, "height": 100, "grounding": {"caption": "a dog", "regions": regions}}, "a:1")
+    assert found(row)[0]["other_unit"] == faults

@@ -28,6 +28,11 @@ def test_with_one_case_a_picture_it_is_wilsons_interval():
     assert (rate, low, high) == (pytest.approx(0.2), pytest.approx(0.1124, abs=2e-3), pytest.approx(0.3304, abs=2e-3))
 
 
+def test_the_variance_is_that_of_a_sample_of_pictures():
+    """Two pictures of two boxes: the rate is 1/4, its variance 1/16, so that 3 boxes would have it."""
+    assert sums([(1, 2), (0, 2)])._independent(0.25) == pytest.approx(3)
+
+
 def test_boxes_of_one_picture_count_as_one_if_they_are_alike():
     alike = sums([(10, 10)] * 10 + [(0, 10)] * 40).interval()
     assert alike == pytest.approx(sums([(1, 1)] * 10 + [(0, 1)] * 40).interval())

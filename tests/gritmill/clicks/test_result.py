@@ -69,6 +69,17 @@ def test_what_is_missing_is_said(tmp_path, answers, notes):
     assert all(note in page for note in notes)
 
 
+def test_where_the_run_has_no_boxes_its_precision_is_unknown(call, tmp_path):
+    write(tmp_path, made(HUNDRED, score=lambda place: 0.8 * place, threshold=0.95, most=0.8))
+    status, screen, _ = call("calibrate", "--clicks", "clicks.json", "--output", "out")
+    result = json.loads((tmp_path / "out/calibration.json").read_text())
+    assert (status, result["precision"], result["interval"]["precision"]) == (0, None, [None, None])
+    assert "active threshold: 0.95 (measured): the run has no boxes" in screen.splitlines()
+    assert result["at_threshold"]["precision"] >= 0.9
+    page = (tmp_path / "out/calibration.html").read_text()
+    assert "<td>0.95</td><td>–</td><td>–</td><td>–</td><td>0.0 %</td>" in page
+
+
 def test_no_threshold_is_precise_enough(call, tmp_path):
     write(tmp_path, made(["no", "yes", "no"] * 30))
     status, screen, lines = call("calibrate", "--clicks", "clicks.json", "--output", "out")

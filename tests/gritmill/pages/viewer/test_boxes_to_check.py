@@ -15,6 +15,7 @@ from pipeline.plan.plan import read_plan
 from pipeline.tables.detections import read_all
 from tests.gritmill.pages.viewer.browsing import IN_CHROMIUM, SETTLED, find, press
 from tests.gritmill.pages.viewer.conftest import policy_of
+from tests.gritmill.pages.viewer.hard_pairs import pair, write_page
 from tests.gritmill.pages.viewer.test_page import read
 from transforms.grit_record import uid
 from transforms.selection.judge import Kept, judge
@@ -77,6 +78,11 @@ def test_a_run_without_boxes_asks_nothing(tmp_path, finished, monkeypatch):
     monkeypatch.setattr("gritmill.pages.viewer.boxes_to_check._candidates", lambda *_: iter(()))
     assert view(finished, tmp_path / "out", samples=5)["asked"] == 0
     assert read(tmp_path / "out")["clicks"]["places"] == []
+
+
+def test_pairs_whose_image_is_missing_are_not_asked_about(tmp_path, finished, monkeypatch):
+    monkeypatch.setattr("gritmill.pages.viewer.page.write_pictures", lambda _, picked, *__: [("", None)] * len(picked))
+    assert view(finished, tmp_path / "out", samples=20)["asked"] == 0
 
 
 def test_another_seed_has_its_own_file(tmp_path, finished):
@@ -144,6 +150,26 @@ def test_answers_are_given_undone_kept_saved_and_loaded(chromium, page, tmp_path
     assert "7 answers loaded from clicks.json" in find(browser, "#status")[0].text
     assert answers(browser)[:8] == [*given, None]
     assert browser.get_log("browser") == []
+
+
+@IN_CHROMIUM[0]
+@IN_CHROMIUM[1]
+def test_what_the_page_shows_and_saves_is_what_it_was_given(chromium, finished, tmp_path):
+    """Entities, characters of two code units and Hebrew before the phrase; a corner of -0.0, which JavaScript saves as
+    0."""
+    caption = "\U0001f600 &lt;\u05db\u05dc\u05d1 \U0001f468\U0001f3fd and a &amp; red dog & \U0001f436."
+    phrase = "a &amp; red dog"
+    one = pair("<b>key</b> \U0001f600", caption, [phrase], [(0, -0.0, 0.25, 0.5, 1.0)])
+    write_page(finished, tmp_path / "view", [one])
+    browser = opened(chromium, tmp_path / "view")
+    assert find(browser, "#question")[0].text == f"Is the box right for {phrase}?"
+    assert [mark.text for mark in find(browser, ".caption mark")] == [phrase]
+    assert find(browser, ".caption")[0].get_property("textContent") == caption
+    press(browser, "y")
+    saved = tmp_path / "clicks.json"
+    saved.write_text(browser.execute_script("return JSON.stringify(gritmill.clicks())"))
+    (box,) = read_clicks(str(saved)).boxes
+    assert (box.key, box.answer, box.box) == (one.key, "yes", (0.0, 0.25, 0.5, 1.0))
 
 
 def wait_for(path: Path) -> Path:
