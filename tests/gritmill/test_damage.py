@@ -206,7 +206,7 @@ def test_pack_fresh_makes_whatever_was_damaged_whole_again(out, whole, settings,
 @pytest.mark.parametrize("change", [lambda chunks: chunks[:-1], lambda chunks: [*chunks, chunks[0]], lambda _: []])
 def test_a_chunk_that_is_missing_from_a_summary_is_noticed(out, settings, change):
     summary = out / "detections/00000/00000.done.json"
-    content = json.loads(summary.read_text())
+    content = unsealed(summary)
     content["chunks"] = change(content["chunks"])
     summary.write_text(json.dumps(content))  # without a checksum, as in release 0.1
     with pytest.raises(gritmill.EnvironmentFault, match=r"00000\.done\.json: its .*; remove it and run"):

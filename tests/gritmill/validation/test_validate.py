@@ -45,7 +45,7 @@ def faults(out, **options):
 def told(out, **shard):
     """Overwrites values of the first shard in the manifest and its stats."""
     for path, where in (("manifest.json", lambda value: value["shards"][0]), ("shards/00000_stats.json", lambda v: v)):
-        value = json.loads((out / path).read_text())
+        value = unsealed(out / path)
         where(value).update(shard)
         (out / path).write_text(json.dumps(value))
 
@@ -371,7 +371,7 @@ def test_stats_that_are_missing_or_broken(out, text, line):
 
 def test_stats_of_another_shard(out):
     path = out / "shards" / "00000_stats.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "boxes": 1}))
+    path.write_text(json.dumps({**unsealed(path), "boxes": 1}))
     assert faults(out) == [("", "differs from the manifest")]
 
 
