@@ -1,0 +1,234 @@
+"""What the driver spends on a run of many sources: to plan it, to resume it, for a look at its progress, and for the
+plan of `pack`. Processor time per source, listings and peak memory.
+
+The run is a fake one: its files are there, mostly as links to a few, but no pair was ever read. A source stands for
+7,000 pairs, which are one range and four chunks with `configs/cluster.yaml`. Each step is a process of its own, which
+imports what the command imports, and ends before an engine would get the job.
+"""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import Figure
+
+_SIZES = (20_000, 100_000)
+_PAIRS = (2048, 2048, 2048, 856)
+"""Of the chunks of a source."""
+
+_NEW = 100
+"""The third look finds so many sources that were finished since the second one."""
+
+_LINKS = 30_000
+"""File systems allow 65,000 links to a file, and few with a smaller limit are used for such runs."""
+
+_MODEL = "detector.model=benchmarks.candidates:make"
+
+
+def measure(work: Path, _: Path | None = None) -> list[Figure]:
+    """Measures runs of several sizes."""
+    return [figure for sources in _SIZES for figure in measure_run(work / "driver", sources)]
+
+
+def measure_run(work: Path, sources: int) -> Iterator[Figure]:
+    """Measures each step of a run with a number of sources. Needs nine files for each of them below `work`."""
+    part = f"Driver, {sources:,} sources"
+    shutil.rmtree(work, ignore_errors=True)
+    fake = FakeRun(work, sources)
+    fake.write_sources()
+    found = {"import": _child("imports", work), "plan": _child("ground", work)}
+    fake.finish(range(sources // 2))
+    found["resume, half of the ranges finished"] = _child("ground", work)
+    found |= {name: one for name, one in _child("looks", work).items()}
+    fake.finish(range(sources // 2 + _NEW, sources))
+    found |= {"resume, all ranges finished": _child("ground", work), "plan of pack": _child("pack", work)}
+    for name, one in found.items():
+        each = one["seconds"] / sources * 1000
+        value = f"{one['seconds']:.1f} s" if name == "import" else f"{each:.3f} ms a source"
+        detail = ", ".join(f"{number:,} {what}" for what, number in one["counts"].items())
+        goal = "at most 0.05 ms, under 400 MiB" if name != "import" else ""
+        yield Figure(part, name, f"{value}, {one['mib']:.0f} MiB", goal, detail)
+    shutil.rmtree(work)
+
+
+class FakeRun:
+    """The files of a run in `work/in` and `work/out`. Needs no model, and writes 10,000 files a second."""
+
+    def __init__(self, work: Path, sources: int) -> None:
+        self._work, self._sources = work, sources
+        self._linked = Counter[str]()
+
+    def write_sources(self) -> None:
+        """Writes the tars, each with a pair."""
+        data = io.BytesIO()
+        with tarfile.open(fileobj=data, mode="w") as tar:
+            for name, content in (("000.jpg", b"no picture"), ("000.txt", b"a dog")):
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+        for number in range(self._sources):
+            self._write(self._work / "in" / f"{number:05}.tar", data.getvalue())
+
+    def finish(self, sources: range) -> None:
+        """Writes the rows, the timings and the summaries of sources. The chunk files are not read, and are empty."""
+        from pipeline import layout
+        from pipeline.files.typed import publish_typed
+        from pipeline.ids import RangeId
+        from pipeline.tables.range_summary import ChunkEntry, RangeSummary, Timing
+
+        entries = tuple(ChunkEntry(number, rows, f"{number:032x}") for number, rows in enumerate(_PAIRS))
+        contents = [RangeSummary(1, entries, sum(_PAIRS))]
+        contents += [Timing(rows, {"read": 1.0, "detect": 200.0}, 201.0, False, "host:1", 1e9, None) for rows in _PAIRS]
+        paths = []
+        for number, content in enumerate(contents):
+            paths.append(self._work / f"{number}.json")
+            publish_typed(str(paths[-1]), content)
+        summary, *timings = (path.read_bytes() for path in paths)
+        table = self._work / "out" / layout.DETECTIONS
+        for range_id in (RangeId(source, 0) for source in sources):
+            for number, timing in enumerate(timings):
+                self._write(table / layout.timing(range_id.chunk(number)), timing)
+                self._write(table / layout.chunk(range_id.chunk(number)), b"")
+            self._write(table / layout.range_summary(range_id), summary)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        """Writes a file, as a link if its content is that of an earlier one with its suffix."""
+        kind = f"{path.suffix}{len(data)}"
+        template = self._work / f"template-{kind}-{self._linked[kind] // _LINKS}"
+        self._linked[kind] += 1
+        if not template.exists():
+            template.parent.mkdir(parents=True, exist_ok=True)
+            template.write_bytes(data)
+        try:
+            os.link(template, path)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True)
+            os.link(template, path)
+
+
+def _child(step: str, work: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.driver", step, str(work)]
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return found
+
+
+def _imports(work: Path) -> dict[str, Any]:
+    """What a driver needs without any source: the imports of the graph are part of each `ground` with work left."""
+    return _measured(lambda: None, time.process_time())
+
+
+class _Stop(Exception):
+    """Raised where the pipeline would be submitted."""
+
+
+def _ground(work: Path) -> dict[str, Any]:
+    return _measured(lambda: _stopped(work, lambda *_: None), time.process_time())
+
+
+def _stopped(work: Path, then: Callable[..., object]) -> None:
+    """Runs `ground`, and calls `then` instead of the graph."""
+    import gritmill
+    from pipeline import configuration
+    from pipeline.ground import graph
+
+    def run(*arguments: Any) -> None:
+        then(*arguments)
+        raise _Stop
+
+    graph.run = run  # type: ignore[assignment]
+    with suppress(_Stop):
+        config = configuration.load("cluster", [_MODEL])
+        gritmill.ground(config, inputs=[str(work / "in")], output=str(work / "out"))
+
+
+def _looks(work: Path) -> dict[str, Any]:
+    """The first look counts what earlier calls did; the second finds nothing new."""
+    from pipeline.ground.progress import GroundProgress
+
+    found: dict[str, Any] = {}
+
+    def look(plan: Any, stages: Any, tables: Any, listings: Any, *_: Any) -> None:
+        progress = GroundProgress(plan, tables, listings)
+        fake = FakeRun(work / "more", 0)
+        fake._work = work
+        for name in ("first look", "look, nothing new", f"look, {_NEW} new sources"):
+            if "new sources" in name:
+                first = len(plan.sources) // 2
+                fake.finish(range(first, first + _NEW))
+            found[name] = _measured(lambda: (progress.state(), list(progress.news())), time.process_time())
+
+    _stopped(work, look)
+    return found
+
+
+def _pack(work: Path) -> dict[str, Any]:
+    from pipeline.pack.driver import rows_by_range
+    from pipeline.plan.plan import need_plan
+    from pipeline.tables.detections import open_detections
+
+    folder = str(work / "out/detections")
+
+    def plan() -> None:
+        table = open_detections(folder)
+        rows_by_range(need_plan(folder), table, table.finished_ranges())
+
+    return _measured(plan, time.process_time())
+
+
+def _measured(work: Callable[[], object], started: float) -> dict[str, Any]:
+    with _counting() as counts:
+        work()
+    return {"seconds": time.process_time() - started, "mib": _peak(), "counts": counts}
+
+
+@contextmanager
+def _counting() -> Iterator[Counter[str]]:
+    """Counts the listings, whose results may have many pages, and the files that are opened to read them."""
+    from pipeline import files
+
+    counts = Counter[str]()
+    originals = {name: getattr(files, name) for name in ("list_folder", "list_tree", "match")}
+
+    def counted(name: str) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            counts["listings"] += 1
+            return originals[name](*arguments, **named)
+
+        return call
+
+    def opened(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and str(arguments[0]).endswith(".json") and not (arguments[2] & (os.O_WRONLY | os.O_RDWR)):
+            counts["files read"] += 1
+
+    sys.addaudithook(opened)
+    for name in originals:
+        setattr(files, name, counted(name))
+    try:
+        yield counts
+    finally:
+        for name, original in originals.items():
+            setattr(files, name, original)
+
+
+def _peak() -> float:
+    """The peak memory of this process in MiB. `ru_maxrss` would include that of the parent when it forked."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        return int(next(line for line in file if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    step, folder = sys.argv[1:]
+    import gritmill  # noqa: F401  (its log filter)
+    from pipeline.ground import graph  # noqa: F401
+
+    print(json.dumps({"imports": _imports, "ground": _ground, "looks": _looks, "pack": _pack}[step](Path(folder))))
