@@ -16,7 +16,7 @@ import tarfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,8 @@ def measure_run(work: Path, sources: int) -> Iterator[Figure]:
     """Measures each step of a run with a number of sources. Needs nine files for each of them below `work`."""
     part = f"Driver, {sources:,} sources"
     shutil.rmtree(work, ignore_errors=True)
-    fake = FakeRun(work, sources)
-    fake.write_sources()
+    fake = FakeRun(work)
+    fake.write_sources(sources)
     found = {"import": _child("imports", work), "plan": _child("ground", work)}
     fake.finish(range(sources // 2))
     found["resume, half of the ranges finished"] = _child("ground", work)
@@ -64,11 +64,11 @@ def measure_run(work: Path, sources: int) -> Iterator[Figure]:
 class FakeRun:
     """The files of a run in `work/in` and `work/out`. Needs no model, and writes 10,000 files a second."""
 
-    def __init__(self, work: Path, sources: int) -> None:
-        self._work, self._sources = work, sources
+    def __init__(self, work: Path) -> None:
+        self._work = work
         self._linked = Counter[str]()
 
-    def write_sources(self) -> None:
+    def write_sources(self, sources: int) -> None:
         """Writes the tars, each with a pair."""
         data = io.BytesIO()
         with tarfile.open(fileobj=data, mode="w") as tar:
@@ -76,7 +76,7 @@ class FakeRun:
                 member = tarfile.TarInfo(name)
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))
-        for number in range(self._sources):
+        for number in range(sources):
             self._write(self._work / "in" / f"{number:05}.tar", data.getvalue())
 
     def finish(self, sources: range) -> None:
@@ -104,7 +104,7 @@ class FakeRun:
     def _write(self, path: Path, data: bytes) -> None:
         """Writes a file, as a link if its content is that of an earlier one with its suffix."""
         kind = f"{path.suffix}{len(data)}"
-        template = self._work / f"template-{kind}-{self._linked[kind] // _LINKS}"
+        template = self._work / f"template-{os.getpid()}-{self._linked[kind] // _LINKS}{kind}"
         self._linked[kind] += 1
         if not template.exists():
             template.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def _child(step: str, work: Path) -> dict[str, Any]:
 
 def _imports(work: Path) -> dict[str, Any]:
     """What a driver needs without any source: the imports of the graph are part of each `ground` with work left."""
-    return _measured(lambda: None, time.process_time())
+    return _measured(lambda: None) | {"seconds": time.process_time()}
 
 
 class _Stop(Exception):
@@ -132,20 +132,34 @@ class _Stop(Exception):
 
 
 def _ground(work: Path) -> dict[str, Any]:
-    return _measured(lambda: _stopped(work, lambda *_: None), time.process_time())
+    return _measured(lambda: _stopped(work, lambda _: None))
 
 
-def _stopped(work: Path, then: Callable[..., object]) -> None:
-    """Runs `ground`, and calls `then` instead of the graph."""
+def _stopped(work: Path, then: Callable[[Any], object]) -> None:
+    """Runs `ground` up to its engine, then calls `then` with the `GroundProgress` instead."""
     import gritmill
     from pipeline import configuration
     from pipeline.ground import graph
 
-    def run(*arguments: Any) -> None:
-        then(*arguments)
+    made: list[Any] = []
+
+    class Progress(graph.GroundProgress):  # type: ignore[name-defined, misc]
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            made.append(self)
+
+    def run(*_: Any) -> None:
+        then(made[-1])
         raise _Stop
 
-    graph.run = run  # type: ignore[assignment]
+    patches: dict[Any, dict[str, Any]] = {
+        graph: {"GroundProgress": Progress},
+        graph.run_pipeline: {"run": run},
+        graph.progress: {"show_progress": lambda *_: nullcontext()},
+    }
+    for module, values in patches.items():
+        for name, value in values.items():
+            setattr(module, name, value)
     with suppress(_Stop):
         config = configuration.load("cluster", [_MODEL])
         gritmill.ground(config, inputs=[str(work / "in")], output=str(work / "out"))
@@ -153,19 +167,15 @@ def _stopped(work: Path, then: Callable[..., object]) -> None:
 
 def _looks(work: Path) -> dict[str, Any]:
     """The first look counts what earlier calls did; the second finds nothing new."""
-    from pipeline.ground.progress import GroundProgress
-
     found: dict[str, Any] = {}
 
-    def look(plan: Any, stages: Any, tables: Any, listings: Any, *_: Any) -> None:
-        progress = GroundProgress(plan, tables, listings)
-        fake = FakeRun(work / "more", 0)
-        fake._work = work
+    def look(progress: Any) -> None:
+        fake = FakeRun(work)
         for name in ("first look", "look, nothing new", f"look, {_NEW} new sources"):
             if "new sources" in name:
-                first = len(plan.sources) // 2
+                first = len(os.listdir(work / "in")) // 2
                 fake.finish(range(first, first + _NEW))
-            found[name] = _measured(lambda: (progress.state(), list(progress.news())), time.process_time())
+            found[name] = _measured(lambda: (progress.state(), list(progress.news())))
 
     _stopped(work, look)
     return found
@@ -182,42 +192,37 @@ def _pack(work: Path) -> dict[str, Any]:
         table = open_detections(folder)
         rows_by_range(need_plan(folder), table, table.finished_ranges())
 
-    return _measured(plan, time.process_time())
+    return _measured(plan)
 
 
-def _measured(work: Callable[[], object], started: float) -> dict[str, Any]:
-    with _counting() as counts:
-        work()
-    return {"seconds": time.process_time() - started, "mib": _peak(), "counts": counts}
+_counts = Counter[str]()
 
 
-@contextmanager
-def _counting() -> Iterator[Counter[str]]:
-    """Counts the listings, whose results may have many pages, and the files that are opened to read them."""
+def _measured(work: Callable[[], object]) -> dict[str, Any]:
+    _counts.clear()
+    started = time.process_time()
+    work()
+    return {"seconds": time.process_time() - started, "mib": _peak(), "counts": dict(_counts)}
+
+
+def _count() -> None:
+    """Counts listings, of which each may have many pages, and JSON files that are read."""
     from pipeline import files
 
-    counts = Counter[str]()
-    originals = {name: getattr(files, name) for name in ("list_folder", "list_tree", "match")}
-
-    def counted(name: str) -> Callable[..., Any]:
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **named: Any) -> Any:
-            counts["listings"] += 1
-            return originals[name](*arguments, **named)
+            _counts["listings"] += 1
+            return function(*arguments, **named)
 
         return call
 
     def opened(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open" and str(arguments[0]).endswith(".json") and not (arguments[2] & (os.O_WRONLY | os.O_RDWR)):
-            counts["files read"] += 1
+        if event == "open" and str(arguments[0]).endswith(".json") and not arguments[2] & (os.O_WRONLY | os.O_RDWR):
+            _counts["JSON files read"] += 1
 
     sys.addaudithook(opened)
-    for name in originals:
-        setattr(files, name, counted(name))
-    try:
-        yield counts
-    finally:
-        for name, original in originals.items():
-            setattr(files, name, original)
+    for name in ("list_folder", "iter_folders", "list_tree", "match"):
+        setattr(files, name, counted(getattr(files, name)))
 
 
 def _peak() -> float:
@@ -231,4 +236,5 @@ if __name__ == "__main__":
     import gritmill  # noqa: F401  (its log filter)
     from pipeline.ground import graph  # noqa: F401
 
+    _count()
     print(json.dumps({"imports": _imports, "ground": _ground, "looks": _looks, "pack": _pack}[step](Path(folder))))

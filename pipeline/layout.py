@@ -89,6 +89,9 @@ ALL_TIMINGS = f"{TIMINGS}/*/*.json"
 ALL_WORKING = f"{WORKING}/*.json"
 ALL_SHARD_STATS = f"{SHARDS}/*_stats.json"
 
+_CHUNK = re.compile(r"/([0-9]{5,})/([0-9]{5,})-([0-9]{5,})\.parquet\Z")
+_RANGE_SUMMARY = re.compile(r"/([0-9]{5,})/([0-9]{5,})\.done\.json\Z")
+
 
 def lease(number: int) -> str:
     """The file of a lease, below the run folder."""
@@ -143,13 +146,13 @@ def fault(run_id: str, name: str) -> str:
 
 def chunk_of(uri: str) -> ChunkId | None:
     """The chunk whose rows are in a file; None if the name is not that of a chunk."""
-    match = re.search(r"/([0-9]{5,})/([0-9]{5,})-([0-9]{5,})\.parquet\Z", uri)
+    match = _CHUNK.search(uri)
     return ChunkId(*map(int, match.groups())) if match else None
 
 
 def range_of(uri: str) -> RangeId | None:
     """The range that a file summarises; None if the name is not that of a summary."""
-    match = re.search(r"/([0-9]{5,})/([0-9]{5,})\.done\.json\Z", uri)
+    match = _RANGE_SUMMARY.search(uri)
     return RangeId(*map(int, match.groups())) if match else None
 
 

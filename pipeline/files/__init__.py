@@ -20,6 +20,7 @@ from pipeline.files.access import (
     delete,
     exists,
     folders_in,
+    iter_folders,
     is_forbidden,
     list_folder,
     list_tree,

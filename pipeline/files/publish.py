@@ -1,13 +1,14 @@
 """Atomic writes: a file appears complete or not at all. gritmill writes all permanent files in this way."""
 
 import io
-import json
 import os
 import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
+
+from pydantic_core import to_json
 
 from pipeline import files
 from pipeline.files.guards import Forbidden, Guard, always, ask, changing
@@ -59,8 +60,17 @@ def publish_json(uri: str, value: Any, guard: Guard = always) -> bool:
 
 
 def json_bytes(value: Any) -> bytes:
-    """The content of the file that `publish_json` writes."""
-    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    """The content of the file that `publish_json` writes: indented by two blanks, with sorted keys, in UTF-8.
+
+    Python's own encoder takes five times as long to indent: seconds for the plan of a hundred thousand sources.
+    """
+    return to_json(_with_sorted_keys(value), indent=2, inf_nan_mode="constants") + b"\n"
+
+
+def _with_sorted_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_sorted_keys(value[key]) for key in sorted(value)}
+    return list(map(_with_sorted_keys, value)) if isinstance(value, list | tuple) else value
 
 
 def delete_unfinished(folder: str) -> None:

@@ -30,7 +30,7 @@ def _check_format(value: object) -> object:
     return value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlannedSource:
     """A source with its ranges. fault: why it cannot be read at all and has no ranges, or, with a limit that all of its
     pairs are part of, why it cannot be read behind them."""

@@ -60,6 +60,6 @@ def compare_sources(plan: Plan, source_files: Sequence[FileInfo]) -> tuple[list[
                 continue
             problem = "is not among the inputs" if exists else "is missing"
             raise FolderMismatch(f"--input: {source.uri} {problem}, but it is part of this run's plan")
-        if current != source.info:
+        if current != (source.uri, source.size, source.stamp):
             changed[number] = current
     return list(by_uri.values()), changed
