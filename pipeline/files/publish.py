@@ -76,13 +76,18 @@ def _with_sorted_keys(value: Any) -> Any:
 def delete_unfinished(folder: str) -> None:
     """Removes files that killed runs left unfinished below a folder. The caller must hold the lock of the folder."""
     if files.is_local(folder):
-        for path, folders, names in os.walk(folder):
-            # A nested folder with a lock file may belong to a run that is active.
-            folders[:] = [inner for inner in folders if not os.path.exists(os.path.join(path, inner, LOCK))]
-            for name in names:
-                if name.startswith((TEMPORARY, WORK_LIST)):
-                    with suppress(FileNotFoundError):  # its writer lives, and has just removed it
-                        os.remove(os.path.join(path, name))
+        folders = [folder]  # a run has two for each source, and `os.walk` takes three times as long
+        while folders:
+            place = folders.pop()
+            with suppress(OSError), os.scandir(place) as entries:
+                inside = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
+                if place != folder and LOCK in inside:
+                    continue  # it may belong to a run that is active
+                folders += [os.path.join(place, name) for name, is_folder in inside.items() if is_folder]
+                for name in inside:
+                    if name.startswith((TEMPORARY, WORK_LIST)) and not inside[name]:
+                        with suppress(FileNotFoundError):  # its writer lives, and has just removed it
+                            os.remove(os.path.join(place, name))
     elif not files.is_store(folder):
         files.delete(info.uri for info in files.list_folder(folder, "**") if TEMPORARY in files.name(info.uri))
 
