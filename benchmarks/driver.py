@@ -16,7 +16,7 @@ import tarfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def measure_run(work: Path, sources: int) -> Iterator[Figure]:
     found["plan, with the headers"] = _child("ground", work)
     fake.finish(range(sources // 2))
     found["resume, half of the ranges finished"] = _child("ground", work)
-    found |= {name: one for name, one in _child("looks", work).items()}
+    found |= _child("looks", work)
     fake.finish(range(sources // 2 + _NEW, sources))
     found |= {"resume, all ranges finished": _child("ground", work), "plan of pack": _child("pack", work)}
     for name, one in found.items():
@@ -83,12 +83,12 @@ class FakeRun:
     def finish(self, sources: range) -> None:
         """Writes the rows, the timings and the summaries of sources. The chunk files are not read, and are empty."""
         from pipeline import layout
-        from pipeline.files.typed import publish_typed
+        from pipeline.files.typed import Typed, publish_typed
         from pipeline.ids import RangeId
         from pipeline.tables.range_summary import ChunkEntry, RangeSummary, Timing
 
         entries = tuple(ChunkEntry(number, rows, f"{number:032x}") for number, rows in enumerate(_PAIRS))
-        contents = [RangeSummary(1, entries, sum(_PAIRS))]
+        contents: list[Typed] = [RangeSummary(1, entries, sum(_PAIRS))]
         contents += [Timing(rows, {"read": 1.0, "detect": 200.0}, 201.0, False, "host:1", 1e9, None) for rows in _PAIRS]
         paths = []
         for number, content in enumerate(contents):

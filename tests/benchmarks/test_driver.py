@@ -64,9 +64,7 @@ def planned(folder: Path) -> tuple[Plan, dict[str, Any]]:
     return plan, {"detections": open_detections(str(folder / "out/detections"))}
 
 
-def test_a_look_is_one_listing_and_no_summary_is_read_twice(
-    run: FakeRun, tmp_path: Path, asked: Counter[str]
-) -> None:
+def test_a_look_is_one_listing_and_no_summary_is_read_twice(run: FakeRun, tmp_path: Path, asked: Counter[str]) -> None:
     plan, tables = planned(tmp_path)
     progress = GroundProgress(plan, tables, list_tables(tables))
     asked.clear()
@@ -83,9 +81,7 @@ def test_a_look_is_one_listing_and_no_summary_is_read_twice(
     assert asked == Counter({f"{source:05}": 1 for source in range(150, 155)} | {"listings": 1})
 
 
-def test_chunks_in_work_are_read_once_and_do_not_count_twice(
-    run: FakeRun, tmp_path: Path, asked: Counter[str]
-) -> None:
+def test_chunks_in_work_are_read_once_and_do_not_count_twice(run: FakeRun, tmp_path: Path, asked: Counter[str]) -> None:
     plan, tables = planned(tmp_path)
     summary = Path(tables["detections"].summary_uri(RangeId(149, 0)))
     content = summary.read_bytes()
