@@ -29,6 +29,7 @@
 """
 
 import re
+from collections.abc import Collection
 
 from pipeline.ids import ChunkId, RangeId
 
@@ -114,6 +115,12 @@ def source_folder(source: int) -> str:
     return f"{source:05}"
 
 
+def source_starts(sources: int) -> list[str]:
+    """The first two digits of the folders of so many sources: each pair of digits stands for a thousand of the first
+    100,000 sources."""
+    return sorted({f"{number:05}"[:2] for number in range(0, max(sources, 1), 1000)})
+
+
 def chunk(chunk_id: ChunkId) -> str:
     """The file with the rows of a committed chunk, below a table's folder."""
     return f"{chunk_id.stem}.parquet"
@@ -154,6 +161,12 @@ def range_of(uri: str) -> RangeId | None:
     """The range that a file summarises; None if the name is not that of a summary."""
     match = _RANGE_SUMMARY.search(uri)
     return RangeId(*map(int, match.groups())) if match else None
+
+
+def chunks_of_finished(names: Collection[str]) -> set[str]:
+    """Of the names in the folder of a source, those of the chunks of ranges that have a summary."""
+    finished = {name.partition(".")[0] for name in names if name.endswith(".done.json")}
+    return {name for name in names if name.endswith(".parquet") and name.partition("-")[0] in finished}
 
 
 def is_timing(uri: str) -> bool:

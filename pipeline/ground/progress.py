@@ -137,7 +137,7 @@ class _TableProgress:
 
     def update(self) -> None:
         """Counts what is new."""
-        now = self._table.listing(open_only=True)
+        now = self._table.listing(open_only=True, sources=len(self._plan.sources))
         for chunk in sorted(chunk for chunk, stamp in now.chunks.items() if self._seen.get(chunk) != stamp):
             if chunk.range_id not in self._finished:
                 self._count_chunk(chunk)

@@ -84,17 +84,22 @@ class Table:
         chunks = (range_id.chunk(number) for number in count())
         return list(takewhile(lambda chunk: files.exists(self.chunk_uri(chunk)), chunks))
 
-    def listing(self, open_only: bool = False) -> Listing:
+    def listing(self, open_only: bool = False, sources: int | None = None) -> Listing:
         """What is committed: one listing, of which an object store returns 1,000 files with each request.
 
-        open_only: leave out the chunks of finished ranges. A run has several for each range.
+        open_only: leave out the chunks of finished ranges. A run has several for each range. sources: their number in
+        the plan; S3 then lists no more than a thousand of them at a time, and no timings.
         """
+        starts = [""] if sources is None else layout.source_starts(sources)
         chunks: dict[ChunkId, float] = {}
         finished: set[RangeId] = set()
-        for infos in files.iter_folders(self.uri, layout.ALL_ROWS):
-            finished.update(range_id for info in infos if (range_id := layout.range_of(info.uri)))
-            found = ((chunk, info.stamp) for info in infos if (chunk := layout.chunk_of(info.uri)))
-            chunks.update(one for one in found if not (open_only and one[0].range_id in finished))
+        needless = layout.chunks_of_finished if open_only else lambda _: ()
+        for infos in files.iter_folders(self.uri, layout.ALL_ROWS, starts, needless):
+            for info in infos:
+                if chunk := layout.chunk_of(info.uri):
+                    chunks[chunk] = info.stamp
+                elif range_id := layout.range_of(info.uri):
+                    finished.add(range_id)
         return Listing(chunks, frozenset(finished))
 
     def all_chunks(self) -> list[ChunkId]:
@@ -293,15 +298,15 @@ class Table:
         return ChunkFile(data, metadata, self.schema, f"{uri} is damaged", remedy)
 
 
-def list_tables(tables: Mapping[str, Table]) -> dict[str, Listing]:
-    """What the tables have, by name: one listing of each."""
-    return {name: list_table(table) for name, table in tables.items()}
+def list_tables(tables: Mapping[str, Table], sources: int | None = None) -> dict[str, Listing]:
+    """What the tables have, by name: one listing of each. sources: their number in the plan, if there is one."""
+    return {name: list_table(table, sources) for name, table in tables.items()}
 
 
-def list_table(table: Table) -> Listing:
+def list_table(table: Table, sources: int | None = None) -> Listing:
     """What a table has. Chunks of finished ranges are only looked for where they may be missing: they depend on those
-    of other tables."""
-    return table.listing(open_only=not table.parents)
+    of other tables. sources: as for `list_tables`."""
+    return table.listing(open_only=not table.parents, sources=sources)
 
 
 @dataclass(frozen=True)
