@@ -261,7 +261,7 @@ def _is_done(
 def _check_done(plan: Plan, tables: Iterable[Table]) -> frozenset[RangeId]:
     """Raises EnvironmentFault if a range is not done in all tables. Returns the ranges that are, in the first one."""
     tables = list(tables)
-    finished = [table.finished_ranges() for table in tables]
+    finished = [table.finished_ranges(len(plan.sources)) for table in tables]
     if unfinished := plan.unfinished(finished):
         missing = f"{counted(len(unfinished), 'range')} not done"
         raise EnvironmentFault(f"{tables[0].uri}: the run ended with {missing}; run the same command to resume")

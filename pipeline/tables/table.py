@@ -106,10 +106,9 @@ class Table:
         """All committed chunks of all ranges, in order."""
         return sorted(self.listing().chunks)
 
-    def finished_ranges(self) -> frozenset[RangeId]:
-        """The ranges that have a summary."""
-        ranges = (layout.range_of(info.uri) for info in files.list_folder(self.uri, layout.ALL_RANGE_SUMMARIES))
-        return frozenset(range_id for range_id in ranges if range_id)
+    def finished_ranges(self, sources: int | None = None) -> frozenset[RangeId]:
+        """The ranges that have a summary. sources: as for `listing`."""
+        return self.listing(open_only=True, sources=sources).finished
 
     def is_finished(self, range_id: RangeId) -> bool:
         """Whether a range has a summary."""
