@@ -70,10 +70,9 @@ def json_bytes(value: Any) -> bytes:
 
 def _sort_keys(value: Any) -> None:
     """Sorts the keys of all objects in place: a copy would take as much memory as the plan."""
-    if isinstance(value, dict):
-        if (keys := list(value)) != sorted(keys):
-            for key in sorted(keys):
-                value[key] = value.pop(key)
+    if isinstance(value, dict) and list(value) != sorted(value):
+        for key in sorted(value):
+            value[key] = value.pop(key)
     if isinstance(value, dict | list | tuple):
         for inner in value.values() if isinstance(value, dict) else value:
             if isinstance(inner, dict | list | tuple):
