@@ -12,7 +12,10 @@ import typer
 
 from benchmarks.figures import Figure, machine, markdown
 
-PARTS = ("overhead", "rivals", "forward", "text", "parser", "pack", "workers", "isolation", "requests", "start")
+PARTS = (
+    *("overhead", "rivals", "forward", "text", "parser", "pack", "workers", "isolation", "requests", "start"),
+    "driver",
+)
 
 PartsArgument = Annotated[list[str] | None, typer.Argument(help=f"Parts to measure: {', '.join(PARTS)}. Default: all.")]
 PhotosOption = Annotated[

@@ -79,7 +79,7 @@ def _with_chunks(server: S3Server, number: int) -> Iterator[Figure]:
     detections = f"s3://{BUCKET}/many/{layout.DETECTIONS}"
     table = open_detections(detections)
     server.requests.clear()
-    assert len(table.listing().chunks) >= number
+    assert len(table.listing(sources=8).chunks) >= number
     yield Figure(PART, f"a listing, {number:,} chunks", f"{len(server.requests)}", "", _kinds(server.requests))
 
 

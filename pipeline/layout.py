@@ -29,6 +29,7 @@
 """
 
 import re
+from collections.abc import Collection
 
 from pipeline.ids import ChunkId, RangeId
 
@@ -89,6 +90,9 @@ ALL_TIMINGS = f"{TIMINGS}/*/*.json"
 ALL_WORKING = f"{WORKING}/*.json"
 ALL_SHARD_STATS = f"{SHARDS}/*_stats.json"
 
+_CHUNK = re.compile(r"/([0-9]{5,})/([0-9]{5,})-([0-9]{5,})\.parquet\Z")
+_RANGE_SUMMARY = re.compile(r"/([0-9]{5,})/([0-9]{5,})\.done\.json\Z")
+
 
 def lease(number: int) -> str:
     """The file of a lease, below the run folder."""
@@ -109,6 +113,12 @@ def heartbeat(run_id: str, name: str) -> str:
 def source_folder(source: int) -> str:
     """The folder of a source, below a table's folder or below its `timings/`."""
     return f"{source:05}"
+
+
+def source_starts(sources: int) -> list[str]:
+    """The first two digits of the folders of so many sources: each pair of digits stands for a thousand of the first
+    100,000 sources."""
+    return sorted({f"{number:05}"[:2] for number in range(0, max(sources, 1), 1000)})
 
 
 def chunk(chunk_id: ChunkId) -> str:
@@ -143,14 +153,20 @@ def fault(run_id: str, name: str) -> str:
 
 def chunk_of(uri: str) -> ChunkId | None:
     """The chunk whose rows are in a file; None if the name is not that of a chunk."""
-    match = re.search(r"/([0-9]{5,})/([0-9]{5,})-([0-9]{5,})\.parquet\Z", uri)
+    match = _CHUNK.search(uri)
     return ChunkId(*map(int, match.groups())) if match else None
 
 
 def range_of(uri: str) -> RangeId | None:
     """The range that a file summarises; None if the name is not that of a summary."""
-    match = re.search(r"/([0-9]{5,})/([0-9]{5,})\.done\.json\Z", uri)
+    match = _RANGE_SUMMARY.search(uri)
     return RangeId(*map(int, match.groups())) if match else None
+
+
+def chunks_of_finished(names: Collection[str]) -> set[str]:
+    """Of the names in the folder of a source, those of the chunks of ranges that have a summary."""
+    finished = {name.partition(".")[0] for name in names if name.endswith(".done.json")}
+    return {name for name in names if name.endswith(".parquet") and name.partition("-")[0] in finished}
 
 
 def is_timing(uri: str) -> bool:

@@ -85,9 +85,8 @@ def origin(kind: str) -> str:
 def kind_from_name(name: str) -> str:
     """The kind of the longest suffix that matches a file name; "" if none does. Case does not matter, nor does `.gz` or
     `.zst` at the end."""
-    endings = _endings(tuple(sys.path))
     names = name.lower(), unpacked_name(name.lower())
-    return endings[max((e for e in endings if any(one.endswith(e) for one in names)), key=len, default="")]
+    return next((kind for ending, kind in _endings(tuple(sys.path)) if any(one.endswith(ending) for one in names)), "")
 
 
 def explain_unknown(name: str) -> str:
@@ -111,7 +110,9 @@ def _from_outside(path: tuple[str, ...]) -> dict[str, EntryPoint]:
 
 
 @lru_cache(maxsize=1)
-def _endings(path: tuple[str, ...]) -> dict[str, str]:
-    """Kinds by suffix. If a package and a built-in kind have the same suffix, the built-in kind is used."""
+def _endings(path: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Suffixes and their kinds, the longest first. If a package and a built-in kind have the same suffix, the built-in
+    kind is used."""
     outside = {e.lower(): kind for kind in _from_outside(path) for e in getattr(load(kind), "suffixes", ())}
-    return {"": "", **outside, **{e: kind for kind, (_, endings) in _BUILTIN.items() for e in endings}}
+    kinds = outside | {e: kind for kind, (_, endings) in _BUILTIN.items() for e in endings}
+    return sorted(kinds.items(), key=lambda one: -len(one[0]))

@@ -1,6 +1,7 @@
 """Changes to Beam and to Python's garbage collector while a pipeline runs."""
 
 import gc
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,6 +44,19 @@ def patched() -> Iterator[None]:
                 subprocess_server.SubprocessServer = _JobServer.__base__
                 beam_pipeline.alter_label_if_ipython = interactive_utils.alter_label_if_ipython
                 beam_pipeline.is_in_ipython = interactive_utils.is_in_ipython
+
+
+@contextmanager
+def without_module(name: str) -> Iterator[None]:
+    """Within the block, the import of a module that is not loaded yet fails, as if it were not installed."""
+    missing = name not in sys.modules
+    if missing:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if missing:
+            sys.modules.pop(name, None)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from pipeline.files.access import (
     exists,
     folders_in,
     is_forbidden,
+    iter_folders,
     list_folder,
     list_tree,
     match,

@@ -1,12 +1,15 @@
 """Files by URI, on every file system that fsspec supports. A plain path is a local file."""
 
+import fnmatch
 import glob
 import json
 import os
+import re
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import groupby
 from typing import Any, BinaryIO
 
 from pipeline.faults import CallError, EnvironmentFault
@@ -60,6 +63,46 @@ def list_folder(folder: str, pattern: str = "*") -> list[FileInfo]:
     from pipeline.files import remote
 
     return remote.list_folder(folder, pattern)
+
+
+def iter_folders(
+    folder: str,
+    pattern: str,
+    starts: Sequence[str] = ("",),
+    needless: Callable[[Collection[str]], Collection[str]] = lambda _: (),
+) -> Iterator[list[FileInfo]]:
+    """The files of each folder in a folder, folder by folder, whose names relative to the outer one match
+    `<folders>/<files>`. In no order, and never all of them in memory, if they are local or on S3.
+
+    starts: how the names of the folders begin, of which S3 lists one after the other. needless: of the names in a
+    folder, those that are left out; a local disk is not asked for their time and size.
+    """
+    if not is_local(folder):
+        from pipeline.files import remote
+
+        for found in remote.list_folders(folder, pattern, starts):
+            for _, inside in groupby(found, key=lambda info: parent(info.uri)):
+                by_name = {name(info.uri): info for info in inside}
+                left_out = needless(by_name)
+                yield [info for one, info in by_name.items() if one not in left_out]
+        return
+    is_folder, is_file = (re.compile(fnmatch.translate(part)).match for part in pattern.split("/"))
+    for inner in folders_in(folder):
+        if is_folder(name(inner)):
+            with suppress(FileNotFoundError), os.scandir(inner) as entries:
+                by_entry_name = {entry.name: entry for entry in entries if is_file(entry.name)}
+                left_out = needless(by_entry_name)
+                infos = (_entry_info(entry) for one, entry in by_entry_name.items() if one not in left_out)
+                yield [info for info in infos if info]
+
+
+def _entry_info(entry: "os.DirEntry[str]") -> FileInfo | None:
+    """A file; None if it is none, or was removed after it was listed."""
+    with suppress(FileNotFoundError):
+        status = entry.stat()
+        if stat.S_ISREG(status.st_mode):
+            return FileInfo(entry.path, status.st_size, status.st_mtime)
+    return None
 
 
 def folders_in(folder: str) -> list[str]:

@@ -1,13 +1,14 @@
 """Atomic writes: a file appears complete or not at all. gritmill writes all permanent files in this way."""
 
 import io
-import json
 import os
 import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
+
+from pydantic_core import to_json
 
 from pipeline import files
 from pipeline.files.guards import Forbidden, Guard, always, ask, changing
@@ -59,20 +60,40 @@ def publish_json(uri: str, value: Any, guard: Guard = always) -> bool:
 
 
 def json_bytes(value: Any) -> bytes:
-    """The content of the file that `publish_json` writes."""
-    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    """The content of the file that `publish_json` writes: indented by two blanks, with sorted keys, in UTF-8.
+
+    Python's own encoder takes five times as long to indent: seconds for the plan of a hundred thousand sources.
+    """
+    _sort_keys(value)
+    return to_json(value, indent=2, inf_nan_mode="constants") + b"\n"
+
+
+def _sort_keys(value: Any) -> None:
+    """Sorts the keys of all objects in place: a copy would take as much memory as the plan."""
+    if isinstance(value, dict) and list(value) != sorted(value):
+        for key in sorted(value):
+            value[key] = value.pop(key)
+    if isinstance(value, dict | list | tuple):
+        for inner in value.values() if isinstance(value, dict) else value:
+            if isinstance(inner, dict | list | tuple):
+                _sort_keys(inner)
 
 
 def delete_unfinished(folder: str) -> None:
     """Removes files that killed runs left unfinished below a folder. The caller must hold the lock of the folder."""
     if files.is_local(folder):
-        for path, folders, names in os.walk(folder):
-            # A nested folder with a lock file may belong to a run that is active.
-            folders[:] = [inner for inner in folders if not os.path.exists(os.path.join(path, inner, LOCK))]
-            for name in names:
-                if name.startswith((TEMPORARY, WORK_LIST)):
-                    with suppress(FileNotFoundError):  # its writer lives, and has just removed it
-                        os.remove(os.path.join(path, name))
+        folders = [folder]  # a run has two for each source, and `os.walk` takes three times as long
+        while folders:
+            place = folders.pop()
+            with suppress(OSError), os.scandir(place) as entries:
+                inside = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
+                if place != folder and LOCK in inside:
+                    continue  # it may belong to a run that is active
+                folders += [os.path.join(place, name) for name, is_folder in inside.items() if is_folder]
+                for name in inside:
+                    if name.startswith((TEMPORARY, WORK_LIST)) and not inside[name]:
+                        with suppress(FileNotFoundError):  # its writer lives, and has just removed it
+                            os.remove(os.path.join(place, name))
     elif not files.is_store(folder):
         files.delete(info.uri for info in files.list_folder(folder, "**") if TEMPORARY in files.name(info.uri))
 

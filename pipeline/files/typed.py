@@ -6,7 +6,7 @@ is checked when it is read. Files of release 0.1 have none.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -47,6 +47,7 @@ class OpenModel(BaseModel):
 
 
 _T = TypeVar("_T", bound=Typed)
+_P = TypeVar("_P")
 
 
 def read_typed(uri: str, kind: type[_T]) -> _T:
@@ -81,9 +82,9 @@ def first_fault(error: ValidationError) -> str:
     return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, "))))
 
 
-def read_many(uris: Iterable[str], kind: type[_T]) -> list[_T]:
-    """Reads the values of many files in several threads. Keeps the order."""
-    return map_in_threads(lambda uri: read_typed(uri, kind), uris)
+def read_many(uris: Iterable[str], kind: type[_T], pick: Callable[[_T], _P]) -> list[_P]:
+    """What `pick` takes of the values of many files, in order. Reads them in several threads."""
+    return map_in_threads(lambda uri: pick(read_typed(uri, kind)), uris)
 
 
 def as_json(value: Typed) -> dict[str, Any]:

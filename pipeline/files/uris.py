@@ -3,8 +3,8 @@
 import errno
 import os
 import posixpath
-from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import NamedTuple
 
 from pipeline.faults import CallError
 
@@ -21,8 +21,7 @@ STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "azfs"}
 """Schemes of object stores: a file appears when its upload is complete. Elsewhere, all can see how it grows."""
 
 
-@dataclass(frozen=True)
-class FileInfo:
+class FileInfo(NamedTuple):
     """A file: canonical URI, size in bytes, and a stamp that changes when the file changes (its modification time)."""
 
     uri: str

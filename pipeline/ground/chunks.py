@@ -163,7 +163,7 @@ def _read_again(
     source, spec = plan.range(chunk_id.range_id)
     start = spec.start
     if chunk_id.number:
-        start = detections.open(replace(chunk_id, number=chunk_id.number - 1)).metadata["next"]
+        start = detections.open(chunk_id.range_id.chunk(chunk_id.number - 1)).metadata["next"]
     file = detections.open(chunk_id)
     rows = file.rows()
     row_count = len(rows)
@@ -230,7 +230,7 @@ def _chunks(
             if next_position is None and faults:
                 next_position = {FAULT: faults[-1]}
             yield _chunk(chunk_id, loaded, next_position, started, record)
-            chunk_id = replace(chunk_id, number=chunk_id.number + 1)
+            chunk_id = range_id.chunk(chunk_id.number + 1)
             if next_position is not None and FAULT not in next_position:
                 record = attempts.reading(chunk_id)
             started = time.perf_counter()

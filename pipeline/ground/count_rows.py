@@ -4,7 +4,7 @@ Imports nothing slow.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from pipeline import files, layout
@@ -51,6 +51,14 @@ def _summaries(uri: str) -> list[str]:
 
 
 def _count_rows(uris: Iterable[str]) -> RowCounts:
-    summaries = read_many(uris, RangeSummary)
-    failed = sum((Counter(entry.failed) for summary in summaries for entry in summary.chunks), Counter[str]())
-    return RowCounts(sum(summary.rows for summary in summaries), failed)
+    failed = Counter[str]()
+    rows = 0
+    for summary_rows, entries in read_many(uris, RangeSummary, _rows_and_failures):
+        rows += summary_rows
+        for entry in entries:
+            failed.update(entry)
+    return RowCounts(rows, failed)
+
+
+def _rows_and_failures(summary: RangeSummary) -> tuple[int, list[Mapping[str, int]]]:
+    return summary.rows, [entry.failed for entry in summary.chunks if entry.failed]

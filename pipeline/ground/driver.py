@@ -72,7 +72,7 @@ def ground(
     first_tables = open_tables(first_stages, folder)
     every_table = {**tables, **first_tables}
     described = stage_tables.describe(every_table, [*stages, *first_stages])
-    listings = list_tables(every_table)
+    listings = list_tables(every_table, len(old.sources) if old else None)
     if configuration.filters.exclude_hashes is not None:
         near_duplicates.read_excluded(configuration.filters.exclude_hashes)  # refuses a wrong line before any work
     work_left = not _is_done(old, tables, listings, options)
@@ -96,7 +96,7 @@ def ground(
             if not old:  # the rows were moved aside
                 now = dict.fromkeys(every_table, Listing({}, frozenset()))
             elif plan.sources != old.sources:  # those of changed sources were removed
-                now = list_tables(every_table)
+                now = list_tables(every_table, len(plan.sources))
             return plan, retry.reopen(plan, tables, stage_tables.reopen_outdated(tables, now), options.retry)
 
         try:
@@ -261,7 +261,7 @@ def _is_done(
 def _check_done(plan: Plan, tables: Iterable[Table]) -> frozenset[RangeId]:
     """Raises EnvironmentFault if a range is not done in all tables. Returns the ranges that are, in the first one."""
     tables = list(tables)
-    finished = [table.finished_ranges() for table in tables]
+    finished = [table.finished_ranges(len(plan.sources)) for table in tables]
     if unfinished := plan.unfinished(finished):
         missing = f"{counted(len(unfinished), 'range')} not done"
         raise EnvironmentFault(f"{tables[0].uri}: the run ended with {missing}; run the same command to resume")

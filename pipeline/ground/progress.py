@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from statistics import mean
 from typing import Any
 
@@ -70,6 +71,21 @@ class GroundProgress:
             yield from table.news()
 
 
+@dataclass(slots=True)
+class _OpenRange:
+    """A range that is not finished. pairs: of its committed chunks, by number. last: the highest of these numbers.
+    done: the source bytes up to its end."""
+
+    pairs: dict[int, int] = field(default_factory=dict)
+    last: int = -1
+    done: float = 0.0
+
+    @property
+    def bytes(self) -> float:
+        """The source bytes of the committed chunks: chunks in between may be processed again."""
+        return self.done * len(self.pairs) / (self.last + 1)
+
+
 class _TableProgress:
     """The progress of one table. Opens only chunks that are new since the last call of `update`.
 
@@ -89,19 +105,19 @@ class _TableProgress:
         self._finished = set(earlier.finished)
         self._earlier = (frozenset(self._finished), sorted(self._seen.keys() - set(again)))
         self._new: list[tuple[RangeId, RangeSummary]] = []
-        self._pairs: dict[RangeId, dict[int, int]] = {}
-        self._ends: dict[RangeId, tuple[int, float]] = {}
-        self._bytes: dict[RangeId, float] = {}
+        self._finished_pairs = 0
+        self._finished_bytes = 0.0
+        self._open: dict[RangeId, _OpenRange] = {}
 
     @property
     def pairs(self) -> int:
         """The pairs of committed chunks."""
-        return sum(sum(pairs.values()) for pairs in self._pairs.values())
+        return self._finished_pairs + sum(sum(one.pairs.values()) for one in self._open.values())
 
     @property
     def share(self) -> float:
         """The finished share of all source bytes, 0..1."""
-        return min(sum(self._bytes.values()) / self._total, 1.0)
+        return min((self._finished_bytes + sum(one.bytes for one in self._open.values())) / self._total, 1.0)
 
     def share_of_a_pair(self, total: int | None) -> float:
         """The share of one pair: of all pairs if their number is known, else as large as those of committed pairs."""
@@ -112,27 +128,26 @@ class _TableProgress:
     def count_earlier(self) -> None:
         """Counts what was there when this object was created."""
         finished, chunks = self._earlier
-        summaries = read_many(map(self._table.summary_uri, finished), RangeSummary)
-        for range_id, summary in zip(finished, summaries, strict=True):
-            self._count_range(range_id, summary)
+        rows = read_many(map(self._table.summary_uri, finished), RangeSummary, lambda summary: summary.rows)
+        for range_id, pairs in zip(finished, rows, strict=True):
+            self._count_range(range_id, pairs)
         for chunk in reversed(chunks):  # the last one of a range says how much of its source is done
             if chunk.range_id not in finished and self._is_current(chunk):
                 self._count_chunk(chunk)
 
     def update(self) -> None:
         """Counts what is new."""
-        now = self._table.listing()
-        stamps = now.chunks
-        new = sorted(chunk for chunk, stamp in stamps.items() if self._seen.get(chunk) != stamp)
-        for chunk in new:
+        now = self._table.listing(open_only=True, sources=len(self._plan.sources))
+        for chunk in sorted(chunk for chunk, stamp in now.chunks.items() if self._seen.get(chunk) != stamp):
             if chunk.range_id not in self._finished:
                 self._count_chunk(chunk)
-            self._seen[chunk] = stamps[chunk]
+            self._seen[chunk] = now.chunks[chunk]
         for range_id in sorted(now.finished - self._finished):
             summary = self._table.read_summary(range_id)
             self._finished.add(range_id)
-            self._count_range(range_id, summary)
+            self._count_range(range_id, summary.rows)
             self._new.append((range_id, summary))
+        self._seen = {chunk: stamp for chunk, stamp in self._seen.items() if chunk.range_id not in self._finished}
 
     def news(self) -> Iterator[tuple[str, str]]:
         """The ranges that `update` has found since the last call."""
@@ -149,17 +164,17 @@ class _TableProgress:
             return True
         return self._table.find(chunk, {parent.name: parent.open(chunk).digest for parent in self._parents}) is not None
 
-    def _count_range(self, range_id: RangeId, summary: RangeSummary) -> None:
-        self._pairs[range_id] = {0: summary.rows}
-        self._bytes[range_id] = self._range_bytes(range_id)
+    def _count_range(self, range_id: RangeId, pairs: int) -> None:
+        self._open.pop(range_id, None)
+        self._finished_pairs += pairs
+        self._finished_bytes += self._range_bytes(range_id)
 
     def _count_chunk(self, chunk: ChunkId) -> None:
-        counted = self._pairs.setdefault(chunk.range_id, {})
-        counted[chunk.number], next_position = self._read_chunk(chunk)
-        number, done = self._ends.get(chunk.range_id, (-1, 0.0))
-        if chunk.number > number:
-            number, done = self._ends[chunk.range_id] = chunk.number, self._done_bytes(chunk.range_id, next_position)
-        self._bytes[chunk.range_id] = done * len(counted) / (number + 1)  # chunks in between may be processed again
+        pairs, next_position = self._read_chunk(chunk)
+        counted = self._open.setdefault(chunk.range_id, _OpenRange())
+        counted.pairs[chunk.number] = pairs
+        if chunk.number > counted.last:
+            counted.last, counted.done = chunk.number, self._done_bytes(chunk.range_id, next_position)
 
     def _read_chunk(self, chunk: ChunkId) -> tuple[int, Mapping[str, Any] | None]:
         """The number of pairs, and where the next chunk starts: from the timing, which is small, else from the rows."""

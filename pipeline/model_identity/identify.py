@@ -20,6 +20,10 @@ from transforms.phrases.language import LanguageGate
 from transforms.phrases.measures import measure_words
 from transforms.phrases.word_lists import read_lists
 
+_EMBEDDED_PARSER = "caption-parser"
+"""It is known to work, so a driver that has no model of its own need not import spaCy, which imports torch: a second,
+and half of the memory that the plan of a hundred thousand sources takes."""
+
 
 def identify_models(configuration: Configuration, cache: ModelCache | None = None) -> dict[str, str]:
     """Checks that both models are available and of the right kind. Returns their identities and that of the drop lists.
@@ -72,6 +76,8 @@ def parser_identity(model: str, cache: ModelCache | None = None) -> str:
 
 
 def _load_and_identify(model: str) -> str:
+    if model == bundled.model_path(_EMBEDDED_PARSER) and os.path.isdir(model):
+        return f"folder:{folder_hash(Path(model))}"
     from transforms.phrases.parser import load_parser  # imports spaCy, which takes seconds
 
     try:

@@ -55,7 +55,7 @@ def pack(
     configuration = plan.configuration.packed_with(configuration)
     check_dialects(configuration.text.dialect)
     table = open_detections(folder)
-    done = table.finished_ranges() if done is None else done
+    done = table.finished_ranges(len(plan.sources)) if done is None else done
     _check_finished(plan, done, folder, options.partial)
     floor = plan.configuration.detector.floor
     threshold = active_threshold(configuration.selection, plan.threshold, floor)

@@ -186,7 +186,7 @@ def _digest(manifest: Manifest, tables: dict[str, tuple[TableFile, list[files.Fi
 
 
 def _report_table(uri: str, infos: list[files.FileInfo]) -> TableReport:
-    summaries = read_many((info.uri for info in infos), RangeSummary)
+    summaries = read_many((info.uri for info in infos), RangeSummary, lambda summary: summary)
     failed: Counter[str] = Counter()
     examples: Examples = {}
     for info, summary in zip(infos, summaries, strict=True):

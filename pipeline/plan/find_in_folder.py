@@ -111,7 +111,7 @@ def find_in_folder(
         cure = "give it as --input with --extend to add it"
         tell(f"left out: {number} that earlier calls of this run did not read, first {late[0].uri}; {cure}")
     found += _planned_in(folder, set(planned) - {info.uri for info in found})
-    if useless := [table for place in searched for table in place.useless if table not in found]:
+    if useless := _without([table for place in searched for table in place.useless], found):
         number = counted(len(useless), "table")
         cure = "source.columns.caption and source.columns.image name them"
         tell(f"left out: {number} in which no caption and image column is found, first {useless[0].uri}; {cure}")
@@ -154,14 +154,13 @@ class _Place:
         dropped = [info for info, names in repeating.items() if not names >= OF_IMG2DATASET]
         all_tables = [info for info in all_tables if info not in repeating]
         useless = _useless(all_tables, kind, columns, planned)
-        all_tables = [info for info in all_tables if info not in useless]
+        all_tables = _without(all_tables, useless)
         late = _late(all_tables, uri, planned)
-        all_tables = [info for info in all_tables if info not in late]
+        all_tables = _without(all_tables, late)
         tables = _without_copies(all_tables)
         new = partial(cls, uri, dropped=dropped, useless=useless, late=late)
         if tables or kind not in ("auto", "folder") or not entries:
-            copies = [info for info in all_tables if info not in tables]
-            return new(tables, [], captioned, 0, copies)
+            return new(tables, [], captioned, 0, _without(all_tables, tables))
         if captioned or kind == "folder":
             return new([], [folder_info(uri, infos)], captioned, 0)
         return new([], [], 0, sum(bool(entry.image) for entry in entries))
@@ -320,6 +319,12 @@ def _without_copies(tables: Sequence[FileInfo]) -> list[FileInfo]:
         forms.setdefault(unpacked_name(info.uri), info)
     kept = set(forms.values())
     return [info for info in tables if info in kept]
+
+
+def _without(infos: Sequence[FileInfo], others: Collection[FileInfo]) -> list[FileInfo]:
+    """Those that are not among others. A folder may have a hundred thousand of both."""
+    others = set(others)
+    return [info for info in infos if info not in others]
 
 
 def _is_json(info: FileInfo) -> bool:

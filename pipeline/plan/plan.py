@@ -1,11 +1,12 @@
 """The plan: sources and their ranges. Written once to `detections/plan.json`, before any pair is read."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from pipeline import files, layout
 from pipeline.configuration import Configuration, SourceSettings
@@ -30,16 +31,31 @@ def _check_format(value: object) -> object:
     return value
 
 
-@dataclass(frozen=True)
+@lru_cache(maxsize=1024)
+def _first_with(text: str) -> list[tuple[RangeSpec, ...]]:
+    return []
+
+
+def share_ranges(ranges: tuple[RangeSpec, ...]) -> tuple[RangeSpec, ...]:
+    """Equal ranges, which were returned before if they were: a hundred thousand tars have one range each, which starts
+    at 0."""
+    if len(ranges) != 1:
+        return ranges
+    first = _first_with(repr(ranges))
+    first[:] = first or [ranges]
+    return first[0]
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedSource:
     """A source with its ranges. fault: why it cannot be read at all and has no ranges, or, with a limit that all of its
     pairs are part of, why it cannot be read behind them."""
 
     uri: str
-    kind: str
+    kind: Annotated[str, AfterValidator(sys.intern)]
     size: int
     stamp: float
-    ranges: tuple[RangeSpec, ...] = ()
+    ranges: Annotated[tuple[RangeSpec, ...], AfterValidator(share_ranges)] = ()
     fault: str = ""
 
     @property

@@ -7,7 +7,7 @@ from pipeline import files
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError, FolderMismatch, SourceFault, first_line
 from pipeline.files import FileInfo
-from pipeline.plan.plan import Plan, PlannedSource
+from pipeline.plan.plan import Plan, PlannedSource, share_ranges
 from pipeline.sources import is_source, kind_of
 from transforms.read_ahead import map_in_threads
 
@@ -37,7 +37,7 @@ def _plan_source(info: FileInfo, configuration: Configuration) -> PlannedSource:
         ranges = source.open(configuration.source).ranges(ROWS_PER_CHUNK_PAIR * configuration.chunk.pairs)
     except SourceFault as fault:
         return replace(source, fault=first_line(fault))
-    return replace(source, ranges=tuple(ranges))
+    return replace(source, ranges=share_ranges(tuple(ranges)))
 
 
 def compare_sources(plan: Plan, source_files: Sequence[FileInfo]) -> tuple[list[FileInfo], dict[int, FileInfo]]:
@@ -60,6 +60,6 @@ def compare_sources(plan: Plan, source_files: Sequence[FileInfo]) -> tuple[list[
                 continue
             problem = "is not among the inputs" if exists else "is missing"
             raise FolderMismatch(f"--input: {source.uri} {problem}, but it is part of this run's plan")
-        if current != source.info:
+        if current != (source.uri, source.size, source.stamp):
             changed[number] = current
     return list(by_uri.values()), changed

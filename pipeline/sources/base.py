@@ -31,7 +31,7 @@ Position = dict[str, Any]
 """The start of a pair: `index`, its number in the source, and the keys that the kind needs to find it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RangeSpec:
     """Consecutive pairs: their start position and their number; None if the number is unknown before reading."""
 

@@ -7,15 +7,19 @@ from functools import partial
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from pipeline.engines import heartbeat, worker_context
+from pipeline.engines.adapted_beam import without_module
 from pipeline.files.lease import Lease
 from pipeline.ids import ChunkId
 from pipeline.stages.base import Stage
 from pipeline.stages.runner import ChunkProgress, StageRunner, shared_process
 from pipeline.tables.table import Table
 from transforms.records import Chunk
+
+# Beam's model manager, which is not used here, imports torch: 180 MiB and a second in a driver that has no model.
+with without_module("apache_beam.ml.inference.model_manager"):
+    from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 
 def _ignore(_: ChunkId) -> None:

@@ -46,8 +46,8 @@ class Committed:
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of a table at one time. chunks: when the file of each committed chunk was written. finished: the ranges
-    that have a summary."""
+    """The files of a table at one time. chunks: when the file of each committed chunk was written; those of finished
+    ranges may be left out. finished: the ranges that have a summary."""
 
     chunks: Mapping[ChunkId, float]
     finished: frozenset[RangeId]
@@ -84,20 +84,31 @@ class Table:
         chunks = (range_id.chunk(number) for number in count())
         return list(takewhile(lambda chunk: files.exists(self.chunk_uri(chunk)), chunks))
 
-    def listing(self) -> Listing:
-        """What is committed: one listing, of which an object store returns 1,000 files with each request."""
-        infos = files.list_folder(self.uri, layout.ALL_ROWS)
-        chunks = {chunk: info.stamp for info in infos if (chunk := layout.chunk_of(info.uri))}
-        return Listing(chunks, frozenset(range_id for info in infos if (range_id := layout.range_of(info.uri))))
+    def listing(self, open_only: bool = False, sources: int | None = None) -> Listing:
+        """What is committed: one listing, of which an object store returns 1,000 files with each request.
+
+        open_only: leave out the chunks of finished ranges. A run has several for each range. sources: their number in
+        the plan; S3 then lists no more than a thousand of them at a time, and no timings.
+        """
+        starts = [""] if sources is None else layout.source_starts(sources)
+        chunks: dict[ChunkId, float] = {}
+        finished: set[RangeId] = set()
+        needless = layout.chunks_of_finished if open_only else lambda _: ()
+        for infos in files.iter_folders(self.uri, layout.ALL_ROWS, starts, needless):
+            for info in infos:
+                if chunk := layout.chunk_of(info.uri):
+                    chunks[chunk] = info.stamp
+                elif range_id := layout.range_of(info.uri):
+                    finished.add(range_id)
+        return Listing(chunks, frozenset(finished))
 
     def all_chunks(self) -> list[ChunkId]:
         """All committed chunks of all ranges, in order."""
         return sorted(self.listing().chunks)
 
-    def finished_ranges(self) -> frozenset[RangeId]:
-        """The ranges that have a summary."""
-        ranges = (layout.range_of(info.uri) for info in files.list_folder(self.uri, layout.ALL_RANGE_SUMMARIES))
-        return frozenset(range_id for range_id in ranges if range_id)
+    def finished_ranges(self, sources: int | None = None) -> frozenset[RangeId]:
+        """The ranges that have a summary. sources: as for `listing`."""
+        return self.listing(open_only=True, sources=sources).finished
 
     def is_finished(self, range_id: RangeId) -> bool:
         """Whether a range has a summary."""
@@ -139,8 +150,9 @@ class Table:
 
         listing: what it has now.
         """
-        files.delete(self.summary_uri(range_id) for range_id in ranges if range_id in listing.finished)
-        return Listing(listing.chunks, listing.finished.difference(ranges))
+        reopened = listing.finished.intersection(ranges)
+        files.delete(map(self.summary_uri, sorted(reopened)))
+        return list_table(self) if reopened else listing  # which may lack the chunks of these ranges
 
     def delete_source(self, source: int) -> None:
         """Deletes all rows of a source, but range summaries first, so that no incomplete range counts as finished."""
@@ -285,9 +297,15 @@ class Table:
         return ChunkFile(data, metadata, self.schema, f"{uri} is damaged", remedy)
 
 
-def list_tables(tables: Mapping[str, Table]) -> dict[str, Listing]:
-    """What the tables have, by name: one listing of each."""
-    return {name: table.listing() for name, table in tables.items()}
+def list_tables(tables: Mapping[str, Table], sources: int | None = None) -> dict[str, Listing]:
+    """What the tables have, by name: one listing of each. sources: their number in the plan, if there is one."""
+    return {name: list_table(table, sources) for name, table in tables.items()}
+
+
+def list_table(table: Table, sources: int | None = None) -> Listing:
+    """What a table has. Chunks of finished ranges are only looked for where they may be missing: they depend on those
+    of other tables. sources: as for `list_tables`."""
+    return table.listing(open_only=not table.parents, sources=sources)
 
 
 @dataclass(frozen=True)

@@ -60,3 +60,17 @@ def test_a_file_that_is_no_chunk_and_no_summary_is_neither() -> None:
 def test_a_name_that_ends_with_a_line_break_is_not_ours(belongs: Callable[[str], object], name: str) -> None:
     assert belongs(name)
     assert not belongs(name + "\n")
+
+
+@pytest.mark.parametrize("sources", [0, 1, 1_000, 1_001, 12_345, 100_000, 123_456])
+def test_each_source_has_one_start(sources: int) -> None:
+    starts = layout.source_starts(sources)
+    assert starts == sorted(set(starts))
+    assert {layout.source_folder(number)[:2] for number in range(sources)} <= set(starts)
+    assert len(starts) <= max(1, min(-(-sources // 1_000), 100))
+
+
+def test_only_chunks_of_finished_ranges_are_needless() -> None:
+    finished = ["00000-00000.parquet", "00000-00001.parquet"]
+    others = ["00001-00000.parquet", "00000.done.json", "000000-00000.parquet", "00000.near.json", "00000-00002.txt"]
+    assert layout.chunks_of_finished([*others, *finished]) == set(finished)

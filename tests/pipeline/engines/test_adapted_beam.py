@@ -1,4 +1,6 @@
 import gc
+import importlib
+import sys
 from contextlib import nullcontext
 
 import apache_beam as beam
@@ -35,3 +37,13 @@ def test_what_is_imported_is_frozen_while_a_pipeline_runs_and_no_longer(fails: b
             run(build, parse_beam_options([]))
         assert during[0] > 10_000
         assert gc.get_freeze_count() == 0
+
+
+def test_a_module_is_missing_within_the_block_only() -> None:
+    sys.modules.pop("wave", None)
+    with adapted_beam.without_module("wave"), pytest.raises(ImportError):
+        importlib.import_module("wave")
+    assert importlib.import_module("wave")
+    with adapted_beam.without_module("gc"):  # it is loaded, and stays
+        assert importlib.import_module("gc") is gc
+    assert sys.modules["gc"] is gc

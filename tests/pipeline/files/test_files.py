@@ -123,3 +123,21 @@ def test_an_unknown_file_system_is_refused_in_one_line() -> None:
     with pytest.raises(CallError, match=r"^zzz://data/a\.tar: .+$") as refused:
         files.match("zzz://data/a.tar")
     assert "\n" not in str(refused.value)
+
+
+def test_folder_by_folder_lists_the_same_files(tmp_path: Path) -> None:
+    fake_object_store.use(tmp_path / "shelf")
+    for name in ("out/0/a.json", "out/0/.b.json", "out/1/a.json", "out/x/a.json", "out/0/d/a.json", "out/2.json"):
+        stored(tmp_path / name, "a")
+        fake_object_store.put(f"shelf://{name}", b"a")
+    (tmp_path / "out/3").mkdir()
+    (tmp_path / "out/1/link.json").symlink_to(tmp_path / "out/x/a.json")
+    (tmp_path / "out/1/broken.json").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "out/4").symlink_to(tmp_path / "out/x")
+    for folder in (str(tmp_path / "out"), "shelf://out"):
+        groups = [group for group in files.iter_folders(folder, "[0-9]*/*.json") if group]
+        assert all(len({files.parent(info.uri) for info in group}) == 1 for group in groups)
+        found = sorted(info for group in groups for info in group)
+        assert found == files.list_folder(folder, "[0-9]*/*.json")
+        assert len(found) == (5 if files.is_local(folder) else 3)
+    assert list(files.iter_folders(str(tmp_path / "nowhere"), "*/*")) == []

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.faults import CallError
 from pipeline.files import publish as publishing
 from pipeline.files import uris
-from pipeline.files.publish import delete_unfinished, publish, publish_bytes, publish_json
+from pipeline.files.publish import delete_unfinished, json_bytes, publish, publish_bytes, publish_json
 from tests import fake_object_store
 
 
@@ -167,3 +169,15 @@ def test_the_second_name_of_a_file_is_swept(tmp_path: Path) -> None:
 def test_a_file_system_that_cannot_be_written_is_one_line() -> None:
     with pytest.raises(CallError, match=r"^http://127\.0\.0\.1:9/a: gritmill cannot write files of http://$"):
         publish_bytes("http://127.0.0.1:9/a", b"1")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text() | st.floats(1e-4, 1e15),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+        max_leaves=12,
+    )
+)
+def test_json_has_the_bytes_of_pythons_encoder(value: object) -> None:
+    expected = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    assert json_bytes(value).decode() == expected

@@ -147,6 +147,6 @@ def test_a_kind_from_outside_is_published_and_read(tmp_path: Path) -> None:
     uris = [str(tmp_path / f"{number}.json") for number in range(2)]
     for uri, note in zip(uris, notes, strict=True):
         publish_typed(uri, note)
-    assert read_many(uris, Note) == notes
+    assert read_many(uris, Note, lambda note: note) == notes
     written = json.loads((tmp_path / "0.json").read_text("utf-8"))
     assert {**written, "checksum": ""} == {"words": ["a", "ä"], "weight": 0.1, "checksum": ""}
