@@ -4,6 +4,7 @@ import importlib
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +17,13 @@ PARTS = (
     *("overhead", "rivals", "forward", "text", "parser", "pack", "workers", "isolation", "requests", "start"),
     "driver",
 )
+ON_DEMAND = ("gpu",)
+"""Parts that are measured only if they are named."""
 
-PartsArgument = Annotated[list[str] | None, typer.Argument(help=f"Parts to measure: {', '.join(PARTS)}. Default: all.")]
+PartsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(help=f"Parts to measure: {', '.join(PARTS + ON_DEMAND)}. Default: all but {', '.join(ON_DEMAND)}."),
+]
 PhotosOption = Annotated[
     Path | None,
     typer.Option(exists=True, file_okay=False, help="Folder with photos.jsonl: file, captions. Default: generated."),
@@ -34,7 +40,8 @@ WorkOption = Annotated[
     Path | None, typer.Option(help="Folder for intermediate files, kept afterwards. Default: a temporary folder.")
 ]
 KeepOption = Annotated[
-    Path | None, typer.Option(help="JSON file that keeps the figures of parts that were measured before.")
+    Path | None,
+    typer.Option(help="JSON file that keeps all figures, each as soon as it is measured; also of earlier calls."),
 ]
 
 
@@ -47,9 +54,10 @@ def main(
     keep: KeepOption = None,
 ) -> None:
     """Measure the parts and print all figures as a Markdown table."""
-    unknown = [part for part in parts or () if part not in PARTS]
+    known = PARTS + ON_DEMAND
+    unknown = [part for part in parts or () if part not in known]
     if unknown:
-        raise typer.BadParameter(f"{unknown[0]}: unknown part; use one of {', '.join(PARTS)}")
+        raise typer.BadParameter(f"{unknown[0]}: unknown part; use one of {', '.join(known)}")
     figures: dict[str, list[Figure]] = {}
     if keep and keep.exists():
         figures = {
@@ -62,15 +70,23 @@ def main(
             shutil.rmtree((work or Path(temporary)) / part, ignore_errors=True)  # else a run would resume
             measure = importlib.import_module(f"benchmarks.{part}").measure
             more = (captions, parser) if part == "parser" else ()
-            figures[part] = measure(work or Path(temporary), photos, *more)
-            if keep:
-                keep.write_text(
-                    json.dumps(
-                        {name: list(map(asdict, part_figures)) for name, part_figures in figures.items()}, indent=1
-                    )
-                )
+            figures[part] = []
+            for figure in measure(work or Path(temporary), photos, *more):
+                figures[part].append(figure)
+                if part in ON_DEMAND:
+                    print(f"{figure.what}: {figure.value}; {figure.detail}", flush=True)
+                if keep:
+                    _save(figures, keep)
     print(machine())
-    print(markdown([figure for part in PARTS for figure in figures.get(part, ())]))
+    print(markdown([figure for part in known for figure in figures.get(part, ())]))
+
+
+def _save(figures: Mapping[str, Sequence[Figure]], file: Path) -> None:
+    """Replaces the file at once: a process that is killed leaves the old one or the new one."""
+    lists = {part: list(map(asdict, part_figures)) for part, part_figures in figures.items()}
+    new = file.with_name(f"{file.name}.new")
+    new.write_text(json.dumps(lists, indent=1))
+    new.replace(file)
 
 
 if __name__ == "__main__":

@@ -116,10 +116,10 @@ def _above(best: Any) -> list[tuple[float, int]]:
 class Script:
     """A script that users would write by hand. A call returns pairs per second on the pairs of tars after `skip`."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, device: str = "cpu") -> None:
         path = bundled.model_path(model)
         self.processor = AutoProcessor.from_pretrained(path)
-        self.model = AutoModelForZeroShotObjectDetection.from_pretrained(path).eval()
+        self.model = AutoModelForZeroShotObjectDetection.from_pretrained(path).to(device).eval()
         self.parser = _parser()
 
     def __call__(self, tars: Sequence[Path], skip: int) -> float:
@@ -139,7 +139,9 @@ class Script:
 
     def boxes(self, image: Any, phrases: Sequence[str]) -> list[tuple[int, float, float, float, float, float]]:
         """Returns number of the phrase, normalised centre and size, and score of each box."""
-        inputs = self.processor(images=image, text=" . ".join(phrases) + " .", return_tensors="pt")
+        inputs = self.processor(images=image, text=" . ".join(phrases) + " .", return_tensors="pt").to(
+            self.model.device
+        )
         with torch.inference_mode():
             output = self.model(**inputs)
         scores = output.logits[0].sigmoid()

@@ -1,6 +1,6 @@
-"""A checkpoint with the configuration of IDEA-Research/grounding-dino-tiny and random weights, to measure speed.
+"""Checkpoints with the configurations of IDEA-Research's grounding-dino-tiny and -base, and random weights: for speed.
 
-Its vocabulary has one token for each word of the benchmark's captions. The real vocabulary splits rare words.
+Their vocabulary has one token for each word of the benchmark's captions. The real vocabulary splits rare words.
 """
 
 import re
@@ -8,13 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from transformers import (
-    BertTokenizer,
-    GroundingDinoConfig,
-    GroundingDinoForObjectDetection,
-    GroundingDinoImageProcessor,
-    GroundingDinoProcessor,
-)
+from transformers import GroundingDinoConfig, GroundingDinoForObjectDetection, SwinConfig
 
 _SIDES = {"shortest_edge": 800, "longest_edge": 1333}
 _BERT_IDS = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103, ".": 1012, "?": 1029}
@@ -22,20 +16,38 @@ _BERT_IDS = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103
 
 
 def make(folder: Path, captions: Iterable[str]) -> Path:
-    """Saves the checkpoint, 690 MB, if it does not exist, and returns its folder."""
+    """Saves the checkpoint of tiny, 690 MB, if it does not exist, and returns its folder."""
+    # Some versions need torchvision or Pillow for these, which the model alone does not.
+    from transformers import BertTokenizer, GroundingDinoImageProcessor, GroundingDinoProcessor
+
     if (folder / "config.json").is_file():
         return folder
-    torch.manual_seed(0)
-    config = GroundingDinoConfig()
-    model = GroundingDinoForObjectDetection(config)
-    for name, weights in model.named_parameters():
-        _initialise(name, weights)
+    model = random_model("tiny")
+    config = model.config
     images = GroundingDinoImageProcessor(size=_SIDES)
     words = _vocabulary(captions, config.text_config.vocab_size)
     tokenizer = BertTokenizer(vocab=words, do_lower_case=True, model_max_length=config.max_text_len)
     GroundingDinoProcessor(images, tokenizer).save_pretrained(folder)
     model.save_pretrained(folder)
     return folder
+
+
+def random_model(name: str) -> GroundingDinoForObjectDetection:
+    """`tiny` or `base` with random weights, on the CPU."""
+    torch.manual_seed(0)
+    model = GroundingDinoForObjectDetection(configuration(name))
+    for weight_name, weights in model.named_parameters():
+        _initialise(weight_name, weights)
+    return model.eval()
+
+
+def configuration(name: str) -> GroundingDinoConfig:
+    """The configuration of `tiny`, which is the default of the class, or of `base`, which has Swin-B at 384 pixels."""
+    if name == "tiny":
+        return GroundingDinoConfig()
+    # As config.json of IDEA-Research/grounding-dino-base.
+    sizes = {"embed_dim": 128, "depths": [2, 2, 18, 2], "num_heads": [4, 8, 16, 32], "window_size": 12}
+    return GroundingDinoConfig(backbone_config=SwinConfig(**sizes, image_size=384, out_indices=[2, 3, 4]))
 
 
 def _initialise(name: str, weights: torch.Tensor) -> None:

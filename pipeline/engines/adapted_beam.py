@@ -62,11 +62,13 @@ def without_module(name: str) -> Iterator[None]:
 @contextmanager
 def gc_frozen() -> Iterator[None]:
     """Hides imported objects from the cyclic garbage collector while the pipeline runs, which saves a fifth of the time
-    of `pack`. Does nothing if objects are already frozen, by another run or by the caller."""
+    of `pack`. Does nothing if objects are already frozen, by another run or by the caller.
+
+    Of garbage, only what is young is collected before: the whole heap would take 0.3 s, for each pipeline."""
     if gc.get_freeze_count():
         yield
         return
-    gc.collect()
+    gc.collect(1)
     gc.freeze()
     try:
         yield

@@ -52,13 +52,15 @@ class State:
 class ChunkInWork:
     """What a worker says about its chunk.
 
-    pairs: finished. chunk: its name; empty if there is none. size: its pairs. since: Unix time of its start.
+    pairs: finished. chunk: its name; empty if there is none. size: its pairs. since: Unix time of its start. loading:
+    the stage whose model is being loaded, or empty.
     """
 
     pairs: int
     chunk: str = ""
     size: int = 0
     since: float = 0.0
+    loading: str = ""
 
 
 @dataclass
@@ -83,6 +85,22 @@ class WorkerProgress:
         self._chunks.pop(threading.get_ident(), None)
         self(0)
 
+    @contextmanager
+    def loading(self, stage: str) -> Iterator[None]:
+        """Says that the model of a stage is being loaded while the block runs. Does nothing without a chunk."""
+        thread = threading.get_ident()
+        chunk = self._chunks.get(thread)
+        if chunk is None:
+            yield
+            return
+        self._chunks[thread] = replace(chunk, loading=stage)
+        self(0)
+        try:
+            yield
+        finally:
+            self._chunks[thread] = chunk
+            self(0)
+
     def __call__(self, pairs: int) -> None:
         now = time.monotonic()
         if pairs == 0 or now - self._last > 0.5:
@@ -90,7 +108,7 @@ class WorkerProgress:
             thread = threading.get_ident()
             content: dict[str, Any] = {"pairs": pairs}
             if chunk := self._chunks.get(thread):
-                content |= {"chunk": chunk.chunk, "size": chunk.size, "since": chunk.since}
+                content |= {"chunk": chunk.chunk, "size": chunk.size, "since": chunk.since, "loading": chunk.loading}
             path = os.path.join(self.folder, f"{PROGRESS}{os.getpid()}-{thread}.json")
             with suppress(OSError):  # a run must not fail because of its progress
                 with open(path + "~", "w", encoding="ascii") as file:
@@ -105,21 +123,26 @@ def chunks_in_work(folder: str) -> list[ChunkInWork]:
         with suppress(Exception), open(path, encoding="ascii") as file:
             said = json.load(file)
             chunk, size, since = said.get("chunk", ""), said.get("size", 0), said.get("since", 0.0)
-            found.append(ChunkInWork(int(said["pairs"]), str(chunk), int(size), float(since)))
+            loading = str(said.get("loading", ""))
+            found.append(ChunkInWork(int(said["pairs"]), str(chunk), int(size), float(since), loading))
     return found
 
 
 def describe_silent(chunks: Iterable[ChunkInWork], now: float) -> str:
-    """The chunks of which no pair is reported as finished: the oldest one, with its time. Empty if there are none.
+    """The chunks of which no pair is reported as finished: the oldest one, with its time, or the model that it waits
+    for. Empty if there are none.
 
     A detector without `progress` never reports one. now: Unix time.
     """
-    silent = sorted((chunk.since, chunk.chunk, chunk.size) for chunk in chunks if chunk.chunk and not chunk.pairs)
+    silent = [chunk for chunk in chunks if chunk.chunk and not chunk.pairs]
     if not silent:
         return ""
-    since, name, size = silent[0]
+    oldest = min(silent, key=lambda chunk: (chunk.since, chunk.chunk))
+    duration = _duration(max(now - oldest.since, 0.0))
+    if oldest.loading:
+        return f"loading the model of {oldest.loading} for {duration}"
     others = f" and {len(silent) - 1} more" if len(silent) > 1 else ""
-    return f"chunk {name} ({size:,} pairs){others} in work for {_duration(max(now - since, 0.0))}"
+    return f"chunk {oldest.chunk} ({oldest.size:,} pairs){others} in work for {duration}"
 
 
 def delete_progress_files(folder: str) -> None:

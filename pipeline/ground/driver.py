@@ -61,6 +61,8 @@ def ground(
     engine = None if old else _connect(options)  # before models are looked up
     if old:
         configuration = configuration.resuming(old.configuration)
+    else:
+        _tell_loading(options)
     model_cache = ModelCache(folder)
     model_identities = identify_models(configuration, model_cache)
     configuration = fingerprint.resolve(configuration, model_identities)
@@ -76,6 +78,8 @@ def ground(
     if configuration.filters.exclude_hashes is not None:
         near_duplicates.read_excluded(configuration.filters.exclude_hashes)  # refuses a wrong line before any work
     work_left = not _is_done(old, tables, listings, options)
+    if old and work_left:
+        _tell_loading(options)
     if options.beam or work_left:
         _check_device(configuration.detector, options.beam)
     engine = _connect(options) if old and work_left else engine
@@ -152,6 +156,13 @@ def _search_path(options: GroundOptions) -> list[str]:
         if not is_local(parse_beam_options(options.beam)):
             return []
     return [os.getcwd()]
+
+
+def _tell_loading(options: GroundOptions) -> None:
+    """Says what takes the first seconds, before anything that takes longer is imported."""
+    from pipeline.engines import progress
+
+    progress.tell("ground", "loading libraries and models", options.quiet)
 
 
 def _interrupted_fresh(folder: str) -> Plan | None:

@@ -76,7 +76,7 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
     def load_model(self) -> StageRunner:
         """Returns a runner that loads the model later: RunInference calls this in setup, even if no element arrives."""
         child = shared_process(self.child) if self.child else None
-        return StageRunner(self.stage, self.threads, child, self.in_child)
+        return StageRunner(self.stage, self.threads, child, self.in_child, self.progress)
 
     def run_inference(
         self, batch: Sequence[Chunk], model: StageRunner, inference_args: dict[str, Any] | None = None

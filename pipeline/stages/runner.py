@@ -45,6 +45,9 @@ class ChunkProgress(Protocol):
     def __call__(self, pairs: int) -> None:
         """So many of its pairs are done."""
 
+    def loading(self, stage: str) -> AbstractContextManager[None]:
+        """While the block runs, the model of a stage is being loaded."""
+
     def end(self) -> None:
         """The chunk is about to be committed."""
 
@@ -65,13 +68,19 @@ class StageRunner:
     threads: CPU threads of the model, unless the settings of the stage set a number. 0: its own default, but
     `in_child`, the cores of this host divided by its workers.
     child: the process in which the model runs for chunks on which processes crashed; None: one of its own. in_child:
-    whether it runs there for all chunks.
+    whether it runs there for all chunks. progress: hears when the model is loaded.
     """
 
     def __init__(
-        self, stage: Stage, threads: int = 0, child: ModelProcess | None = None, in_child: bool = False
+        self,
+        stage: Stage,
+        threads: int = 0,
+        child: ModelProcess | None = None,
+        in_child: bool = False,
+        progress: ChunkProgress | None = None,
     ) -> None:
         self.stage = stage
+        self._progress = progress
         self._load = partial(_load, stage, (threads or _OF_A_SLOT) if in_child else threads)
         self._always_isolated = in_child
         self._child = child or ModelProcess()
@@ -181,7 +190,8 @@ class StageRunner:
             return isolated
         with self._load_lock:
             if self._model is None:
-                self._model = self._load()
+                with self._progress.loading(self.stage.name) if self._progress else nullcontext():
+                    self._model = self._load()
             return self._model
 
 

@@ -88,3 +88,15 @@ def test_the_memory_of_models_may_be_lost_or_damaged(finished):
             memory.write_bytes(damaged)
         gritmill.ground("demo", inputs=SCENES, output=finished, limit=2)
         assert memory.read_bytes() == whole
+
+
+def test_a_new_run_says_what_it_does_before_it_imports_what_takes_seconds(tmp_path):
+    code = (
+        "import sys\nfrom gritmill.main import main\nfrom pipeline.engines import progress\n"
+        "def tell(title, line, quiet):\n print(line, {'torch', 'apache_beam', 'spacy'} & sys.modules.keys())\n"
+        " raise KeyboardInterrupt\n"
+        "progress.tell = tell\nmain(sys.argv[1:])"
+    )
+    words = ("run", "demo", "--input", SCENES, "--limit", "1", "--output", str(tmp_path / "out"))
+    ended = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (130, "loading libraries and models set()\n")

@@ -164,6 +164,9 @@ def test_a_worker_names_its_chunk_from_start_to_end(tmp_path: Path) -> None:
     said = chunks_in_work(str(tmp_path))
     assert said == [ChunkInWork(0, "00000/00000-00003", 256, 100.0)]
     assert describe_silent(said, 170.0) == "chunk 00000/00000-00003 (256 pairs) in work for 1 min 10 s"
+    with worker.loading("boxes"):
+        assert describe_silent(chunks_in_work(str(tmp_path)), 102.0) == "loading the model of boxes for 2 s"
+    assert chunks_in_work(str(tmp_path)) == said
     worker._last = 0.0
     worker(7)
     said = chunks_in_work(str(tmp_path))
