@@ -39,19 +39,21 @@ def optimize(model: Any, device: str, precision: str = "float32") -> None:
     Raises:
       ValueError: the classes differ from the expected ones, or a replacement returns other values.
     """
+    setting, other = "detector.forward: fast", "stock"
     try:
         encoder = model.model.backbone.conv_encoder
         encoder.model = DeduplicatingBackbone(encoder.model)
         if device == "cpu":
             _replace_modules(model)
             if precision == "bfloat16":
+                setting, other = "detector.precision: bfloat16", "float32"
                 use_bfloat16(model)
     except MemoryError:
         raise
     except Exception as error:  # a class of another version can fail in any way
         raise ValueError(
-            f"detector.forward: fast does not support this model in transformers {transformers_version} ({error}); "
-            "set it to stock"
+            f"{setting} does not support this model in transformers {transformers_version} ({error}); "
+            f"set it to {other}"
         ) from error
 
 

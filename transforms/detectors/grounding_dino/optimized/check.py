@@ -34,7 +34,7 @@ def check_encoder_layer(stock: Any, fast: Any, model: Any, tolerance: float = _T
     _compare(lambda layer: torch.cat(layer(**inputs)[0], dim=1), stock, fast, tolerance)
 
 
-def check_box_attention(stock: Any, fast: Any, model: Any, tolerance: float = _TOLERANCE) -> None:
+def check_box_attention(stock: Any, fast: Any, model: Any) -> None:
     """Compares two deformable attentions of a decoder on random boxes; raises as `check_encoder_layer`."""
     noise, config = _noise(), model.config
     _, locations, layout = _levels(config.num_feature_levels)
@@ -45,7 +45,30 @@ def check_box_attention(stock: Any, fast: Any, model: Any, tolerance: float = _T
         "reference_points": noise(2, 9, config.num_feature_levels, 4).sigmoid(),
         **layout,
     }
-    _compare(lambda attention: attention(**inputs)[0], stock, fast, tolerance)
+    _compare(lambda attention: attention(**inputs)[0], stock, fast, _TOLERANCE)
+
+
+def check_decoder_layer(stock: Any, fast: Any, model: Any, tolerance: float) -> None:
+    """Compares two decoder layers on random queries, boxes and texts; raises as `check_encoder_layer`."""
+    noise, config = _noise(), model.config
+    _, locations, layout = _levels(config.num_feature_levels)
+    inputs = {
+        "hidden_states": noise(2, 9, config.d_model),
+        "position_embeddings": noise(2, 9, config.d_model),
+        "vision_encoder_hidden_states": noise(2, locations, config.d_model),
+        "text_encoder_hidden_states": noise(2, _TOKENS, config.d_model),
+        "text_encoder_attention_mask": noise(2, 1, 9, _TOKENS),
+        "reference_points": noise(2, 9, config.num_feature_levels, 4).sigmoid(),
+        **layout,
+    }
+    _compare(lambda layer: layer(**inputs)[0], stock, fast, tolerance)
+
+
+def check_window_attention(stock: Any, fast: Any, tolerance: float) -> None:
+    """Compares two attentions of the backbone on two images of three windows; raises as `check_encoder_layer`."""
+    noise, cells = _noise(), stock.relative_position_bias().shape[-1]
+    states, mask = noise(6, cells, stock.q_proj.in_features), noise(3, cells, cells)
+    _compare(lambda attention: attention(states, mask)[0], stock, fast, tolerance)
 
 
 def _noise() -> Callable[..., Tensor]:

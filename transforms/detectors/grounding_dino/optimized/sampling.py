@@ -130,12 +130,10 @@ class ValueTables:
         self._maps: LevelLayout | None = None
         self._tables = torch.empty(0)
 
-    def filled(self, states: Tensor, value: nn.Module, maps: LevelLayout) -> Tensor:
-        """[images, rows, channels], from states [images, locations, channels], in the type of the weights.
-
-        value: the linear layer that projects.
-        """
-        shape, dtype = (len(states), maps.rows, states.shape[-1]), value.weight.dtype
+    def filled(self, states: Tensor, value: nn.Module, maps: LevelLayout, dtype: torch.dtype) -> Tensor:
+        """[images, rows, channels], from states [images, locations, channels]. value: the layer that projects, of that
+        dtype."""
+        shape = (len(states), maps.rows, states.shape[-1])
         if self._maps != maps or self._tables.shape != shape or self._tables.dtype != dtype:
             self._maps, self._tables = maps, states.new_zeros(shape, dtype=dtype)
         for table, state in zip(self._tables, states, strict=True):
@@ -166,7 +164,7 @@ class GatherAttention(nn.Module):
 
     def tables(self, states: Tensor, maps: LevelLayout) -> Tensor:
         """The table [images, rows, channels] for hidden states [images, locations, channels]."""
-        return self.all_tables.filled(states, self.value, maps)
+        return self.all_tables.filled(states, self.value, maps, self.projection_weight.dtype)
 
     def forward(
         self,
