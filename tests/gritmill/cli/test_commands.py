@@ -80,6 +80,10 @@ def test_several_inputs_as_a_shell_expands_them(invoke, tars, tmp_path):
         (["--set", "shards.pairs=20000"], "shards.pairs: 20000"),
         (["--set", "detector.device=tpu"], "detector.device: 'tpu'"),
         (["--set", "detector.device=cpu", "detector.precision=float16"], "detector: precision float16"),
+        (
+            ["--set", "detector.device=cpu", "detector.precision=bfloat16", "detector.forward=stock"],
+            "detector.precision: bfloat16 on a CPU needs detector.forward: fast",
+        ),
         (["--set", "text.dialect=klingon"], "text.dialect: klingon: no such dialect; use one of cogvlm, ferret, "),
         (["--set", "phrases.drop_lists=[nonsense]"], "phrases.drop_lists: no list nonsense"),
         (["--set", "phrases.model=/none"], "phrases.model: /none"),

@@ -20,7 +20,7 @@ def _check(settings: GroundingDinoSettings, config: dict[str, Any]) -> None:
 
 
 def check_cpu(settings: GroundingDinoSettings) -> None:
-    """Raises ValueError if the CPU of this machine or the kind of forward does not support a precision below float32."""
+    """Raises ValueError if the CPU of this machine or the kind of forward does not support the precision, below float32."""
     if settings.precision != "bfloat16":
         refuse_on_cpu(settings)
     if settings.forward != "fast":

@@ -52,8 +52,7 @@ def optimize(model: Any, device: str, precision: str = "float32") -> None:
         raise
     except Exception as error:  # a class of another version can fail in any way
         raise ValueError(
-            f"{setting} does not support this model in transformers {transformers_version} ({error}); "
-            f"set it to {other}"
+            f"{setting} does not support this model in transformers {transformers_version} ({error}); set it to {other}"
         ) from error
 
 

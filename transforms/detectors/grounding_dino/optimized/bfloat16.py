@@ -1,7 +1,7 @@
 """The large matrix products in bfloat16, for processors with instructions for them (AVX512_BF16, AMX).
 
 Weights and inputs of a product have 8 significant bits. Its sums, and all residuals, norms and softmaxes, are float32.
-The values are converted in blocks of 512 rows, which stay in the cache: converting whole maps took 13 % of the time.
+The values are converted in blocks of 512 rows, which stay in the cache: converting whole maps took 11 % of the time.
 
 These stay in float32:
 
@@ -10,7 +10,10 @@ These stay in float32:
 - The text: its backbone and layers take a few percent of the time, and each score depends on them.
 - The class embedding, and the attention scores of the fusion: their differences count, and their products are small.
 - The attention in the backbone's windows: in bfloat16 it is slower (40 and 33 ms for the first stage of tiny).
-- Convolutions: 2 % of the time.
+- Convolutions: 1 % of the time.
+
+The offsets and weights of the sampled points are products in bfloat16. On 1,000 scenes, float32 found no more there
+(Recall@1 0.987, and 0.989 with all in bfloat16).
 """
 
 import copy
@@ -75,7 +78,7 @@ class Linear(nn.Module):
         self.linear = linear.to(torch.bfloat16)
 
     def forward(self, states: Tensor) -> Tensor:
-        """[…, out channels], from [..., in channels]."""
+        """[…, out channels], from […, in channels]."""
         flat = states.reshape(-1, states.shape[-1])
         result = flat.new_empty(len(flat), self.linear.out_features)
         for rows, block in zip(result.split(BLOCK), flat.split(BLOCK), strict=True):
@@ -84,7 +87,7 @@ class Linear(nn.Module):
 
 
 class WindowAttention(nn.Module):
-    """The backbone's attention in windows of 7 x 7 cells, in blocks of windows, with one product for all projections."""
+    """The backbone's attention in windows of 7 x 7 cells, in blocks of windows, with one product for three projections."""
 
     def __init__(self, attention: Any) -> None:
         super().__init__()
@@ -96,7 +99,8 @@ class WindowAttention(nn.Module):
         self.bias = nn.Buffer(torch.cat([layer.bias.detach() for layer in layers]).bfloat16()) if has_bias else None
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None, **_: Any) -> tuple[Tensor, None]:
-        """[windows of all images, cells, channels]. attention_mask: [windows of an image, cells, cells]."""
+        """[windows of all images, cells, channels]. attention_mask: float [windows of an image, cells, cells], added to
+        the scores."""
         result, mask = torch.empty_like(hidden_states), self.position_bias()
         step = max(BLOCK // hidden_states.shape[1], 1)
         for first, block in zip(range(0, len(result), step), hidden_states.split(step), strict=True):
@@ -125,8 +129,8 @@ class Attention(nn.Module):
     ) -> tuple[Tensor, None]:
         """As the class's module, with None for attention weights."""
         projected = self.query(queries), self.key(keys), self.value(values)
-        by_head = (one.unflatten(-1, (self.heads, -1)).transpose(1, 2) for one in projected)
-        attended = functional.scaled_dot_product_attention(*by_head, attn_mask=attention_mask)
+        query, key, value = (one.unflatten(-1, (self.heads, -1)).transpose(1, 2) for one in projected)
+        attended = functional.scaled_dot_product_attention(query, key, value, attention_mask)
         return self.output(attended.transpose(1, 2).flatten(2)), None
 
 
