@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from transforms.detectors.base import Detector
-from transforms.detectors.family import Family, refuse_on_cpu
+from transforms.detectors.family import Family
+from transforms.detectors.grounding_dino.precision import check_cpu
 from transforms.detectors.grounding_dino.prompts import normalize
 from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
-from transforms.devices import has_bfloat16
 
 
 def _check(settings: GroundingDinoSettings, config: dict[str, Any]) -> None:
@@ -17,19 +17,6 @@ def _check(settings: GroundingDinoSettings, config: dict[str, Any]) -> None:
     if not config.get("two_stage", True):
         # The queries of such a model are points, which the classes of transformers 5.23 do not support.
         raise ValueError(f"detector.model: {settings.model} has two_stage off in its config.json; it must be on")
-
-
-def check_cpu(settings: GroundingDinoSettings) -> None:
-    """Raises ValueError if the CPU of this machine or the kind of forward does not support the precision, below float32."""
-    if settings.precision != "bfloat16":
-        refuse_on_cpu(settings)
-    if settings.forward != "fast":
-        # The class's own forward gave boxes of 1e32, because of grid_sample on non-contiguous bfloat16 tensors.
-        raise ValueError("detector.precision: bfloat16 on a CPU needs detector.forward: fast")
-    if not has_bfloat16():
-        raise ValueError(
-            "detector.precision: bfloat16: this processor lacks AVX512_BF16 and AMX_BF16; set it to float32"
-        )
 
 
 def _load(settings: GroundingDinoSettings, search_path: Sequence[str]) -> Detector:

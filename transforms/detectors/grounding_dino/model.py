@@ -19,8 +19,8 @@ from transforms import bundled
 from transforms.detectors.base import Found, Request
 from transforms.detectors.batches import BatchItems, PreparedItem, PromptItem, plan_batches, prepare_batches
 from transforms.detectors.grounding_dino.boxes import read_boxes
-from transforms.detectors.grounding_dino.family import check_cpu
 from transforms.detectors.grounding_dino.optimized import optimize
+from transforms.detectors.grounding_dino.precision import check_cpu
 from transforms.detectors.grounding_dino.prompts import CLS, PERIOD, SEP, PackedPrompts, Prompt, build_prompts
 from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
 from transforms.detectors.resize import ResizeRule

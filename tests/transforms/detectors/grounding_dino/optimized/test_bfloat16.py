@@ -18,7 +18,7 @@ from tests.tiny_models import make_grounding_dino
 from tests.transforms.detectors.grounding_dino.test_model import loaded, mixed_requests
 from transforms import bundled, devices
 from transforms.detectors.base import Request
-from transforms.detectors.grounding_dino import family
+from transforms.detectors.grounding_dino import precision
 from transforms.detectors.grounding_dino.optimized import bfloat16, encoder_layer, optimize
 from transforms.images import measure
 from transforms.selection.select_boxes import ious
@@ -26,12 +26,12 @@ from transforms.selection.select_boxes import ious
 
 @pytest.fixture
 def supported(monkeypatch):
-    monkeypatch.setattr(family, "has_bfloat16", lambda: True)
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: True)
 
 
 @pytest.fixture
 def unsupported(monkeypatch):
-    monkeypatch.setattr(family, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: False)
 
 
 def scenes_with_phrases(count):
@@ -48,9 +48,7 @@ def best(found, phrase):
 
 def test_the_embedded_detector_finds_the_same(supported):
     requests = [Request(data, *measure(data), phrases) for data, phrases in scenes_with_phrases(12)]
-    exact, rounded = (
-        loaded("scene-grounder", precision=precision).detect(requests) for precision in ("float32", "bfloat16")
-    )
+    exact, rounded = (loaded("scene-grounder", precision=name).detect(requests) for name in ("float32", "bfloat16"))
     pairs = [
         (best(one, phrase), best(other, phrase))
         for request, one, other in zip(requests, exact, rounded, strict=True)
