@@ -87,7 +87,7 @@ class Linear(nn.Module):
 
 
 class WindowAttention(nn.Module):
-    """The backbone's attention in windows of 7 x 7 cells, in blocks of windows, with one product for three projections."""
+    """The backbone's attention in windows, in blocks of 512 cells, with one product for queries, keys and values."""
 
     def __init__(self, attention: Any) -> None:
         super().__init__()
