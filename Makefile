@@ -66,7 +66,8 @@ cluster: install
 
 bench: install
 	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos '$(PHOTOS)') \
-	  $(if $(CAPTIONS),--captions '$(CAPTIONS)') $(if $(PARSER),--parser '$(PARSER)')
+	  $(if $(CAPTIONS),--captions '$(CAPTIONS)') $(if $(PARSER),--parser '$(PARSER)') \
+	  $(if $(SCENES),--scenes '$(SCENES)')
 
 # API pages, from the docstrings, in build/api/.
 docs: install

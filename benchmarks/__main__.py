@@ -36,6 +36,10 @@ ParserOption = Annotated[
     Path | None,
     typer.Option(exists=True, file_okay=False, help="spaCy's en_core_web_sm. Default: the package, if installed."),
 ]
+ScenesOption = Annotated[
+    Path | None,
+    typer.Option(exists=True, file_okay=False, help="Folder with tars of drawn scenes. Default: the bundled ones."),
+]
 WorkOption = Annotated[
     Path | None, typer.Option(help="Folder for intermediate files, kept afterwards. Default: a temporary folder.")
 ]
@@ -50,6 +54,7 @@ def main(
     photos: PhotosOption = None,
     captions: CaptionsOption = None,
     parser: ParserOption = None,
+    scenes: ScenesOption = None,
     work: WorkOption = None,
     keep: KeepOption = None,
 ) -> None:
@@ -69,7 +74,7 @@ def main(
             print(f"measuring {part} ...", flush=True)
             shutil.rmtree((work or Path(temporary)) / part, ignore_errors=True)  # else a run would resume
             measure = importlib.import_module(f"benchmarks.{part}").measure
-            more = (captions, parser) if part == "parser" else ()
+            more = {"parser": (captions, parser), "forward": (scenes,)}.get(part, ())
             figures[part] = []
             for figure in measure(work or Path(temporary), photos, *more):
                 figures[part].append(figure)

@@ -50,11 +50,31 @@ def pick_device(requested: str) -> str:
     """The device for this process. "auto" picks the least used GPU, else MPS, else the CPU."""
     if requested != "auto":
         return requested
+    if picks_cpu(requested):
+        return "cpu"
     import torch
 
-    if torch.cuda.is_available():
-        return f"cuda:{_least_used(torch.cuda.device_count())}"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    return f"cuda:{_least_used(torch.cuda.device_count())}" if torch.cuda.is_available() else "mps"
+
+
+def picks_cpu(requested: str) -> bool:
+    """Whether `pick_device` would return the CPU. It takes no GPU."""
+    if requested != "auto":
+        return requested == "cpu"
+    import torch
+
+    return not (torch.cuda.is_available() or torch.backends.mps.is_available())
+
+
+def has_bfloat16() -> bool:
+    """Whether the CPU has instructions for products of matrices in bfloat16. Without them, they are emulated.
+
+    The kernel lists them only if programs may use them. torch 2.6 has no public function for this.
+    """
+    with suppress(OSError, ValueError):
+        flags = next((line for line in _read("/proc/cpuinfo").splitlines() if line.startswith("flags")), "").split()
+        return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)
+    return False
 
 
 _held: list[int] = []

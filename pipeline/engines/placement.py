@@ -6,7 +6,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.engines.beam_options import is_local, local_worker_count
 from pipeline.faults import CallError
-from transforms.detectors.load import find_family
+from transforms.detectors.load import check_precision, find_family
 from transforms.detectors.settings import DetectorSettings
 from transforms.devices import available_cores
 
@@ -19,7 +19,7 @@ workers."""
 
 
 def check_device(settings: DetectorSettings, beam_options: PipelineOptions) -> None:
-    """Raises CallError if the detector runs on this machine and its device is missing here."""
+    """Raises CallError if the detector runs on this machine, and its device is missing here or lacks its precision."""
     if not is_local(beam_options) or not find_family(settings).placed:
         return
     import torch
@@ -29,8 +29,10 @@ def check_device(settings: DetectorSettings, beam_options: PipelineOptions) -> N
         raise CallError(f"detector.device: {settings.device}: there are {torch.cuda.device_count()} CUDA devices here")
     if settings.device == "mps" and not torch.backends.mps.is_available():
         raise CallError("detector.device: mps: there is no MPS device here")
-    if settings.precision != "float32" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
-        raise CallError(f"detector.precision: {settings.precision} needs a GPU, and there is no GPU here")
+    try:
+        check_precision(settings)
+    except ValueError as error:
+        raise CallError(str(error)) from error
 
 
 def local_threads(beam_options: PipelineOptions) -> int:

@@ -30,9 +30,14 @@ class FamilySettings(Section):
 
     @model_validator(mode="after")
     def _possible_precision(self) -> Self:
-        if self.device == "cpu" and self.precision != "float32":
-            raise ValueError(f"precision {self.precision} gives wrong boxes on a CPU; use float32 with device cpu")
+        if self.device == "cpu" and self.precision == "float16":
+            raise ValueError("precision float16 is not supported on a CPU; use float32 with device cpu")
         return self
+
+
+def refuse_on_cpu(settings: FamilySettings) -> None:
+    """Raises ValueError: the precision needs a GPU."""
+    raise ValueError(f"detector.precision: {settings.precision} needs a GPU; set it to float32 for a CPU")
 
 
 Settings = TypeVar("Settings", bound=FamilySettings)
@@ -60,6 +65,8 @@ class Family(Generic[Settings]):
       check: raises ValueError if the config.json shows that the checkpoint cannot run.
       identify: returns the identity of the model for the fingerprint. None: the content of the checkpoint is hashed.
       placed: whether gritmill checks that this machine has `detector.device` and that `.precision` suits it.
+      check_cpu: raises ValueError if the CPU of this machine does not support the precision. It is called for another
+        precision than float32 if the family is `placed`, before a run starts and on each worker, where there is no GPU.
       guarded: whether gritmill decodes each image before it calls the detector, and calls it from one thread at a
         time. Set it to False if the detector is thread-safe and answers with a fault for a truncated or broken image.
     """
@@ -72,6 +79,7 @@ class Family(Generic[Settings]):
     check: Callable[[Settings, dict[str, Any]], None] = lambda settings, config: None
     identify: Callable[[Settings, Sequence[str]], str] | None = None
     placed: bool = True
+    check_cpu: Callable[[Settings], None] = refuse_on_cpu
     guarded: bool = True
 
     def take(self, settings: FamilySettings) -> Settings:

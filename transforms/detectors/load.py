@@ -19,6 +19,7 @@ from transforms.detectors.family import Family
 from transforms.detectors.grounding_dino.family import GROUNDING_DINO
 from transforms.detectors.plugin import PLUGIN, is_factory
 from transforms.detectors.settings import GROUP, DetectorSettings, load_family
+from transforms.devices import picks_cpu
 from transforms.plugins import check_made
 from transforms.wording import closest, listed
 
@@ -87,6 +88,16 @@ def load_detector(settings: DetectorSettings, search_path: Sequence[str] = ()) -
         detector = family.load(own, search_path)
         check_made(detector, "it", "detect")
     return DecodableOnly(detector) if family.guarded else detector
+
+
+def check_precision(settings: DetectorSettings) -> None:
+    """Raises ValueError if the detector would run on the CPU of this machine, which does not support its precision."""
+    if settings.precision == "float32":
+        return
+    family = find_family(settings)
+    if family.placed and picks_cpu(settings.device):
+        with calling_family(settings, family, "check_cpu"):
+            family.check_cpu(family.take(settings))
 
 
 def find_config(settings: DetectorSettings) -> Path:

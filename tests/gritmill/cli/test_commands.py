@@ -13,6 +13,7 @@ from gritmill.main import _split
 from pipeline.files.lock import hold
 from tests import interrupts, permissions, plugin_detectors, sample_pairs
 from transforms import bundled
+from transforms.detectors.grounding_dino import precision
 
 
 @pytest.fixture
@@ -65,6 +66,19 @@ def test_several_inputs_as_a_shell_expands_them(invoke, tars, tmp_path):
     words = ("--set", "chunk.pairs=4", "selection.score=0.1", "--output", "out")
     assert invoke("run", "own.yaml", "--input", *paths, *words)[0] == 0
     assert len(list((tmp_path / "out/detections").glob("0*"))) == 2
+
+
+def test_a_precision_that_the_processor_lacks_is_refused_before_anything_is_written(
+    invoke, tars, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: False)
+    words = ("detector.model=scene-grounder", "detector.device=cpu", "detector.precision=bfloat16")
+    status, lines = invoke("run", "own.yaml", "--input", tars, "--output", "out", "--set", *words)
+    assert status == 2
+    assert [line for line in lines if "precision" in line] == [
+        "gritmill: detector.precision: bfloat16: this processor lacks AVX512_BF16 and AMX_BF16; set it to float32"
+    ]
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

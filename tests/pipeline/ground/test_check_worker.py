@@ -13,6 +13,7 @@ from pipeline.ground.check_worker import check_worker
 from pipeline.layout import DETECTIONS
 from pipeline.plan.plan import write_plan
 from tests.pipeline.builders import plan, samples, stored, tar
+from transforms.detectors.grounding_dino import precision
 
 
 def planned(folder: Path, **sections: Any) -> Lease:
@@ -34,6 +35,16 @@ def test_user_code_that_is_not_on_the_worker(tmp_path: Path, sections: dict[str,
     with pytest.raises(EnvironmentFault, match=f"^{line}: No module named 'no_such_code'; install it on .* PYTHONPATH"):
         check_worker(Submission("ground", lease))
     check_worker(Submission("pack", lease))
+
+
+def test_a_processor_without_the_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: False)
+    lease = planned(tmp_path, detector={"model": "scene-grounder", "device": "cpu", "precision": "bfloat16"})
+    with pytest.raises(EnvironmentFault, match=r"^detector\.precision: bfloat16: this processor lacks "):
+        check_worker(Submission("ground", lease))
+    check_worker(Submission("pack", lease))
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: True)
+    check_worker(Submission("ground", lease))
 
 
 def test_user_code_that_is_there_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 settings     the keys of the family
 prompts      phrases -> prompts, as token ids with the token span of every phrase
+precision    what the family supports on a CPU
 family       the two model types as a `Family`
 model        a checkpoint as a `Detector`
 boxes        the model's output for one prompt -> candidate boxes

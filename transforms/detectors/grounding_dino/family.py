@@ -6,6 +6,7 @@ from typing import Any
 
 from transforms.detectors.base import Detector
 from transforms.detectors.family import Family
+from transforms.detectors.grounding_dino.precision import check_cpu
 from transforms.detectors.grounding_dino.prompts import normalize
 from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
 
@@ -31,5 +32,6 @@ GROUNDING_DINO = Family(
     load=_load,
     normalize=normalize,
     check=_check,
+    check_cpu=check_cpu,
     guarded=False,
 )

@@ -20,6 +20,7 @@ from transforms.detectors.base import Found, Request
 from transforms.detectors.batches import BatchItems, PreparedItem, PromptItem, plan_batches, prepare_batches
 from transforms.detectors.grounding_dino.boxes import read_boxes
 from transforms.detectors.grounding_dino.optimized import optimize
+from transforms.detectors.grounding_dino.precision import check_cpu
 from transforms.detectors.grounding_dino.prompts import CLS, PERIOD, SEP, PackedPrompts, Prompt, build_prompts
 from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
 from transforms.detectors.resize import ResizeRule
@@ -60,8 +61,7 @@ class GroundingDino:
             torch.set_num_threads(settings.threads)
         device = pick_device(settings.device)
         if device == "cpu" and settings.precision != "float32":
-            # Half precision on a CPU gave boxes of 1e32, because of grid_sample on non-contiguous bfloat16 tensors.
-            raise ValueError(f"detector.precision: {settings.precision} needs a GPU; set it to float32 for a CPU")
+            check_cpu(settings)
         disable_progress_bar()  # for loading weights: workers print nothing
         path = bundled.model_path(settings.model)
         model = AutoModelForZeroShotObjectDetection.from_pretrained(
@@ -75,7 +75,7 @@ class GroundingDino:
         rule = resize_rule(processor.image_processor, settings)
         model = model.to(device).eval()
         if settings.forward == "fast":
-            optimize(model, device)
+            optimize(model, device, settings.precision)
         return cls(model, processor.tokenizer, rule, settings, device)
 
     @property
@@ -153,7 +153,7 @@ class GroundingDino:
         return self._pixels
 
     def _autocast(self) -> Any:
-        if self.settings.precision == "float32":
+        if self.settings.precision == "float32" or self.device == "cpu":  # on a CPU, `optimize` converted the model
             return nullcontext()
         return torch.autocast(self.device.partition(":")[0], dtype=getattr(torch, self.settings.precision))
 

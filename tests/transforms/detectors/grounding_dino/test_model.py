@@ -394,11 +394,10 @@ def test_two_threads_get_what_one_gets(grounding_dino):
 
 
 @pytest.mark.parametrize("device", ["cpu", "auto"])
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_half_precision_on_a_cpu_is_refused(grounding_dino, monkeypatch, precision, device):
+def test_float16_on_a_cpu_is_refused(grounding_dino, monkeypatch, device):
     monkeypatch.setattr(module, "pick_device", lambda wish: "cpu")
-    with pytest.raises(ValueError, match=rf"precision:? {precision}"):
-        loaded(grounding_dino, precision=precision, device=device)
+    with pytest.raises(ValueError, match=r"precision:? float16"):
+        loaded(grounding_dino, precision="float16", device=device)
 
 
 def test_a_model_of_another_family_is_refused(tmp_path):

@@ -8,15 +8,16 @@ random weights. They need images without padding, as gritmill provides.
 encoder_layer   fusion and deformable attention of one layer
 sampling        multiscale deformable attention as one gather
 modules         small modules that are computed once, in blocks, or for fewer tokens
+bfloat16        the large matrix products in bfloat16
 check           checks that a replacement returns the same values as the class's own module
 """
 
 from typing import Any
 
-from torch import nn
 from transformers import __version__ as transformers_version
 from transformers.models.swin.modeling_swin import SwinMLP
 
+from transforms.detectors.grounding_dino.optimized.bfloat16 import use_bfloat16
 from transforms.detectors.grounding_dino.optimized.check import check_box_attention, check_encoder_layer
 from transforms.detectors.grounding_dino.optimized.encoder_layer import EncoderLayer
 from transforms.detectors.grounding_dino.optimized.modules import (
@@ -24,38 +25,42 @@ from transforms.detectors.grounding_dino.optimized.modules import (
     CachedPositionEmbedding,
     DeduplicatingBackbone,
     Similarity,
+    replace_each,
 )
 from transforms.detectors.grounding_dino.optimized.sampling import BoxAttention, ValueTables
 
 
-def optimize(model: Any, device: str) -> None:
+def optimize(model: Any, device: str, precision: str = "float32") -> None:
     """Replaces modules of a loaded `GroundingDinoForObjectDetection` or `MMGroundingDinoForObjectDetection`, in place.
 
     On a GPU it replaces only the backbone, which then runs once for several captions of one image. The other
-    replacements are measured only on CPUs.
+    replacements are measured only on CPUs. precision: float32 or, on a CPU, bfloat16.
 
     Raises:
       ValueError: the classes differ from the expected ones, or a replacement returns other values.
     """
+    setting, other = "detector.forward: fast", "stock"
     try:
         encoder = model.model.backbone.conv_encoder
         encoder.model = DeduplicatingBackbone(encoder.model)
         if device == "cpu":
             _replace_modules(model)
+            if precision == "bfloat16":
+                setting, other = "detector.precision: bfloat16", "float32"
+                use_bfloat16(model)
     except MemoryError:
         raise
     except Exception as error:  # a class of another version can fail in any way
         raise ValueError(
-            f"detector.forward: fast does not support this model in transformers {transformers_version} ({error}); "
-            "set it to stock"
+            f"{setting} does not support this model in transformers {transformers_version} ({error}); set it to {other}"
         ) from error
 
 
 def _replace_modules(model: Any) -> None:
     backbone, layers, tables = model.model.backbone, model.model.encoder.layers, ValueTables()
     backbone.position_embedding = CachedPositionEmbedding(backbone.position_embedding)
-    _replace(backbone.conv_encoder, SwinMLP, BlockedMlp)
-    _replace(model, type(model.class_embed[0]), Similarity)
+    replace_each(backbone.conv_encoder, SwinMLP, BlockedMlp)
+    replace_each(model, type(model.class_embed[0]), Similarity)
     for number, layer in enumerate(layers):
         layers[number] = EncoderLayer(layer, tables)
         if number == 0:
@@ -64,12 +69,3 @@ def _replace_modules(model: Any) -> None:
         stock, layer.encoder_attn = layer.encoder_attn, BoxAttention(layer.encoder_attn, tables)
         if number == 0:
             check_box_attention(stock, layer.encoder_attn, model)
-
-
-def _replace(inside: nn.Module, kind: type[nn.Module], by: type[nn.Module]) -> None:
-    """Replaces every module of the class `kind` by `by(module)`. A shared module gets one shared replacement."""
-    found: dict[nn.Module, nn.Module] = {}
-    for module in list(inside.modules()):
-        for name, child in list(module.named_children()):
-            if type(child) is kind:
-                setattr(module, name, found.setdefault(child, by(child)))

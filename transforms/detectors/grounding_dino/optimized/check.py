@@ -11,11 +11,11 @@ _TOKENS = 6
 _TOLERANCE = 1e-4
 
 
-def check_encoder_layer(stock: Any, fast: Any, model: Any) -> None:
+def check_encoder_layer(stock: Any, fast: Any, model: Any, tolerance: float = _TOLERANCE) -> None:
     """Compares two encoder layers on two random images and texts, one of them with padding.
 
     Raises:
-      ValueError: they differ by more than 1e-4 of the largest value.
+      ValueError: they differ by more than `tolerance` times the largest value.
     """
     noise, config = _noise(), model.config
     shapes, locations, layout = _levels(config.num_feature_levels)
@@ -31,7 +31,7 @@ def check_encoder_layer(stock: Any, fast: Any, model: Any) -> None:
         "text_attention_mask": padding,
         "text_self_attention_masks": ~torch.eye(_TOKENS, dtype=torch.bool).repeat(2, 1, 1),
     }
-    _compare(lambda layer: torch.cat(layer(**inputs)[0], dim=1), stock, fast)
+    _compare(lambda layer: torch.cat(layer(**inputs)[0], dim=1), stock, fast, tolerance)
 
 
 def check_box_attention(stock: Any, fast: Any, model: Any) -> None:
@@ -45,7 +45,30 @@ def check_box_attention(stock: Any, fast: Any, model: Any) -> None:
         "reference_points": noise(2, 9, config.num_feature_levels, 4).sigmoid(),
         **layout,
     }
-    _compare(lambda attention: attention(**inputs)[0], stock, fast)
+    _compare(lambda attention: attention(**inputs)[0], stock, fast, _TOLERANCE)
+
+
+def check_decoder_layer(stock: Any, fast: Any, model: Any, tolerance: float) -> None:
+    """Compares two decoder layers on random queries, boxes and texts; raises as `check_encoder_layer`."""
+    noise, config = _noise(), model.config
+    _, locations, layout = _levels(config.num_feature_levels)
+    inputs = {
+        "hidden_states": noise(2, 9, config.d_model),
+        "position_embeddings": noise(2, 9, config.d_model),
+        "vision_encoder_hidden_states": noise(2, locations, config.d_model),
+        "text_encoder_hidden_states": noise(2, _TOKENS, config.d_model),
+        "text_encoder_attention_mask": noise(2, 1, 9, _TOKENS),
+        "reference_points": noise(2, 9, config.num_feature_levels, 4).sigmoid(),
+        **layout,
+    }
+    _compare(lambda layer: layer(**inputs)[0], stock, fast, tolerance)
+
+
+def check_window_attention(stock: Any, fast: Any, tolerance: float) -> None:
+    """Compares two attentions of the backbone on two images of three windows; raises as `check_encoder_layer`."""
+    noise, cells = _noise(), stock.relative_position_bias().shape[-1]
+    states, mask = noise(6, cells, stock.q_proj.in_features), noise(3, cells, cells)
+    _compare(lambda attention: attention(states, mask)[0], stock, fast, tolerance)
 
 
 def _noise() -> Callable[..., Tensor]:
@@ -65,10 +88,10 @@ def _levels(levels: int) -> tuple[list[list[int]], int, dict[str, Any]]:
     return shapes, locations, layout
 
 
-def _compare(run: Callable[[Any], Tensor], stock: Any, fast: Any) -> None:
+def _compare(run: Callable[[Any], Tensor], stock: Any, fast: Any, tolerance: float) -> None:
     with torch.inference_mode():
         expected, actual = run(stock), run(fast)
     if not expected.isfinite().all():
         return  # the weights are faulty; the first batch raises for that
-    if not (actual - expected).abs().max() <= _TOLERANCE * expected.abs().max():
+    if not (actual - expected).abs().max() <= tolerance * expected.abs().max():
         raise ValueError(f"{type(fast).__name__} returns other values than {type(stock).__name__}")

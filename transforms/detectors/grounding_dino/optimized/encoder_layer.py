@@ -117,6 +117,6 @@ class PictureLayer(nn.Module):
             centres = maps.centres_x[query_slice], maps.centres_y[query_slice]
             attended = self.sampling(before + positions[pictures, query_slice], tables[pictures], maps, centres)
             attended = layer.self_attn_layer_norm(attended.add_(before))
-            wide = layer.activation_fn(layer.fc1(attended))
-            states[pictures, query_slice] = layer.final_layer_norm(layer.fc2(wide).add_(attended))
+            wide = layer.activation_fn(layer.fc1(attended.to(layer.fc1.weight.dtype)))
+            states[pictures, query_slice] = layer.final_layer_norm(attended.add_(layer.fc2(wide)))
         return states

@@ -57,8 +57,11 @@ class BlockedMlp(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """[…, channels], like `states`."""
-        flat = states.reshape(-1, states.shape[-1])
-        return torch.cat([self.network(block) for block in flat.split(BLOCK)]).view(states.shape)
+        flat, dtype = states.reshape(-1, states.shape[-1]), next(self.network.parameters()).dtype
+        result = torch.empty_like(flat)
+        for rows, block in zip(result.split(BLOCK), flat.split(BLOCK), strict=True):
+            rows.copy_(self.network(block.to(dtype)))
+        return result.view(states.shape)
 
 
 class Similarity(nn.Module):
@@ -73,3 +76,12 @@ class Similarity(nn.Module):
         self.similarity.max_text_len = text_hidden_state.shape[1]
         logits: Tensor = self.similarity(vision_hidden_state, text_hidden_state, text_token_mask)
         return logits
+
+
+def replace_each(inside: nn.Module, kind: type[nn.Module], by: type[nn.Module]) -> None:
+    """Replaces every module of the class `kind` by `by(module)`. A shared module gets one shared replacement."""
+    found: dict[nn.Module, nn.Module] = {}
+    for module in list(inside.modules()):
+        for name, child in list(module.named_children()):
+            if type(child) is kind:
+                setattr(module, name, found.setdefault(child, by(child)))

@@ -130,15 +130,16 @@ class ValueTables:
         self._maps: LevelLayout | None = None
         self._tables = torch.empty(0)
 
-    def filled(self, states: Tensor, value: nn.Module, maps: LevelLayout) -> Tensor:
-        """[images, rows, channels], from states [images, locations, channels]. value: the layer that projects."""
+    def filled(self, states: Tensor, value: nn.Module, maps: LevelLayout, dtype: torch.dtype) -> Tensor:
+        """[images, rows, channels], from states [images, locations, channels]. value: the layer that projects, of that
+        dtype."""
         shape = (len(states), maps.rows, states.shape[-1])
-        if self._maps != maps or self._tables.shape != shape:
-            self._maps, self._tables = maps, states.new_zeros(shape)
+        if self._maps != maps or self._tables.shape != shape or self._tables.dtype != dtype:
+            self._maps, self._tables = maps, states.new_zeros(shape, dtype=dtype)
         for table, state in zip(self._tables, states, strict=True):
             for cells, rows, width in maps.strips():
                 bordered = table[rows].view(-1, width + 2, shape[-1])
-                bordered[:, 1:-1] = value(state[cells]).view(-1, width, shape[-1])
+                bordered[:, 1:-1] = value(state[cells].to(dtype)).view(-1, width, shape[-1])
         return self._tables
 
 
@@ -163,7 +164,7 @@ class GatherAttention(nn.Module):
 
     def tables(self, states: Tensor, maps: LevelLayout) -> Tensor:
         """The table [images, rows, channels] for hidden states [images, locations, channels]."""
-        return self.all_tables.filled(states, self.value, maps)
+        return self.all_tables.filled(states, self.value, maps, self.projection_weight.dtype)
 
     def forward(
         self,
@@ -180,7 +181,9 @@ class GatherAttention(nn.Module):
           centres: x and y, [queries, levels] or [images, queries, levels], in cells of each map.
           spans: the length of an offset of 1, in the form of `centres`. Empty: one cell.
         """
-        projected = functional.linear(queries, self.projection_weight, self.projection_bias)
+        weight = self.projection_weight
+        # Coordinates and row numbers are float32 in any precision.
+        projected = functional.linear(queries.to(weight.dtype), weight, self.projection_bias).float()
         shape = (*queries.shape[:2], self.heads, self.levels * self.points)
         x, y, weights = (part.view(shape) for part in projected.split(self.samples, dim=-1))
         weights = weights.softmax(-1)
@@ -192,11 +195,11 @@ class GatherAttention(nn.Module):
         attended = functional.embedding_bag(
             rows.view(-1, 4 * shape[-1]),
             tables.reshape(-1, tables.shape[-1] // self.heads),
-            per_sample_weights=_shares(x, y, weights).view(-1, 4 * shape[-1]),
+            per_sample_weights=_shares(x, y, weights).view(-1, 4 * shape[-1]).to(tables.dtype),
             mode="sum",
         )
         output: Tensor = self.output(attended.view(queries.shape))
-        return output
+        return output.to(queries.dtype)
 
     def _repeat_per_point(self, of_levels: Tensor) -> Tensor:
         """[…, levels] -> […, 1, levels * points], equal for all heads."""
