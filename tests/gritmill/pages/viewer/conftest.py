@@ -8,6 +8,7 @@ import gritmill
 from pipeline.configuration import Configuration
 from tests import sample_pairs
 from tests.gritmill.pages.viewer.browsing import CHROMIUM, DRIVER
+from tests.unsealed import unsealed
 from transforms.selection.judge import Kept, Policy, judge
 
 ODD = (
@@ -67,7 +68,7 @@ def finished(tmp_path_factory):
     )
     config["detector"]["candidates"] = 30
     gritmill.run(config, inputs=sample_pairs.as_jsonl(pictures, folder / "in"), output=folder / "run")
-    statistics = json.loads((folder / "run/statistics.json").read_text())
+    statistics = unsealed(folder / "run/statistics.json")
     statistics["histograms"]["heads"][0][0] = "<b>dog</b>"  # no parser returns such a head
     (folder / "run/statistics.json").write_text(json.dumps(statistics))
     return folder / "run"

@@ -29,6 +29,7 @@ from pipeline.tables.detections import read_all
 from tests import interrupts, sample_pairs
 from tests.gritmill.pages.viewer.conftest import ODD, read
 from tests.pipeline.builders import plan
+from tests.unsealed import unsealed
 from transforms.images import bytes_digest
 from transforms.records import ImageRef, Pair
 
@@ -152,7 +153,7 @@ def test_what_cannot_be_shown(copied, tmp_path):
         view(copied, copied)
     with pytest.raises(gritmill.CallError, match="must be at least 1"):
         view(copied, samples=0)
-    plan = json.loads((copied / "detections/plan.json").read_text())
+    plan = unsealed(copied / "detections/plan.json")
     (copied / "detections/plan.json").write_text(json.dumps({**plan, "fingerprint": "another"}))
     with pytest.raises(gritmill.CallError, match="was packed from other detections"):
         view(copied)
