@@ -269,6 +269,37 @@ def test_faults_in_texts_are_found(tmp_path, name, text, expected):
     assert found(gritmill.audit(tmp_path / "a.jsonl", dialect=name, no_claims=True)) == expected
 
 
+@pytest.mark.parametrize("name", sorted(dialects.names()))
+def test_texts_of_another_dialect_do_not_look_like_captions_without_boxes(tmp_path, name):
+    others = [one for one in dialects.built_in() if one.name.partition(":")[0] != name]
+    rows = [{"text": one.encode(grounded(DRAWN)), "width": 640, "height": 480, "url": one.name} for one in others]
+    for row in rows:
+        planted.write_lines([row], tmp_path / "a.jsonl")
+        result = gritmill.audit(tmp_path / "a.jsonl", dialect=name, no_claims=True)
+        assert result["counts"]["boxes"] or {"left_markup", "broken_row"} & set(found(result)), row
+
+
+@pytest.mark.parametrize("name", ["qwen2-vl", "shikra", "markdown", "minigpt-v2"])
+def test_left_markup_is_counted_and_plain_captions_are_none(tmp_path, name):
+    left = (
+        "<ref>a dog</ref><box>(100,200),(300,400)</box>",
+        "a dog(100,200),(300,400) runs",  # its tags removed as special tokens
+        "<grounding><phrase>a dog</phrase> runs",
+        "a dog<loc_1><loc_2><loc_3><loc_4>",
+        "<loc0001><loc0002><loc0003><loc0004> dog",
+        '[{"bbox_2d": [1, 2, 3], "label": "dog"}]',
+        "1200 1102 1750 1512 30",
+    )
+    plain = (
+        *("I <3 dogs, and 3 > 2", "a <big> dog", "points (1, 2), (3, 4)", "a dog (1, 2, 3)", "1998 1999 2000 dogs"),
+        *('the "label" of a 12" pizza', "{a dog}", "5 < 6 and 7 > 4", "a <10> euro sign", "[12] a dog [13]"),
+    )
+    planted.write_lines([{"text": text} for text in (*left, *plain)], tmp_path / "a.jsonl")
+    result = gritmill.audit(tmp_path / "a.jsonl", dialect=name, no_claims=True, examples=20)
+    lines = result["checks"]["left_markup"]["examples"]
+    assert [int(line.partition("a.jsonl:")[2].partition(":")[0]) for line in lines] == [1, 2, 3, 4, 5, 6, 7]
+
+
 def test_lines_of_a_text_file_and_replies_of_a_conversation(tmp_path):
     text = dialects.find("markdown").encode(grounded(DRAWN))
     (tmp_path / "a.txt").write_text(f"{text}\n\n{text}\n")
