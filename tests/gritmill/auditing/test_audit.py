@@ -355,6 +355,45 @@ def test_what_has_no_known_format_is_left_out_with_its_columns(tmp_path):
     assert second == f"{tmp_path}/empty.jsonl: no row that can be read"
 
 
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({"name": "a", "value": 1}, "no annotations; its columns are name, value"),
+        ({"annotations": 5}, "annotations: an int, not a list; its columns are annotations"),
+        ({"caption": "a", "annotations": [1]}, "annotations[0]: an int, not an object; its columns are caption, "),
+    ],
+)
+def test_a_format_that_does_not_fit_is_named_with_the_field(tmp_path, row, why):
+    planted.write_lines([row, row], tmp_path / "a.jsonl")
+    (line,) = gritmill.audit(tmp_path / "a.jsonl", format="coco", no_claims=True)["left_out"]
+    assert line.startswith(f"{tmp_path}/a.jsonl: not coco: {why}")
+    assert line.endswith("; leave out --format")
+
+
+def test_a_format_is_used_where_only_some_rows_fit(tmp_path):
+    box = {"bbox": [1, 1, 5, 5]}
+    planted.write_lines([{"width": 9, "height": 9, "annotations": [box]}, {"annotations": 5}], tmp_path / "a.jsonl")
+    result = gritmill.audit(tmp_path / "a.jsonl", format="coco", no_claims=True)
+    assert (result["counts"]["boxes"], found(result)) == (1, {"broken_row": 1})
+    planted.write_lines([{"file_name": "", "annotations": [5]}], tmp_path / "a.jsonl")  # malformed, but COCO's
+    assert found(gritmill.audit(tmp_path / "a.jsonl", format="coco", no_claims=True)) == {"broken_row": 1}
+
+
+def test_a_phrase_of_an_empty_caption_has_no_other_fault(tmp_path):
+    regions = [{"bbox": [1, 1, 5, 5], "phrase": "a dog", "tokens_positive": [[0, 5]]}]
+    line = {"filename": "a.jpg", "width": 9, "height": 9, "grounding": {"caption": " ", "regions": regions}}
+    planted.write_lines([line], tmp_path / "a.jsonl")
+    assert found(gritmill.audit(tmp_path / "a.jsonl")) == {"empty_caption": 1}
+
+
+def test_the_export_json_of_another_program_hides_nothing(tmp_path):
+    planted.write_lines([planted.clean(0)], tmp_path / "grit_coyo.jsonl")
+    (tmp_path / "parts").mkdir()
+    planted.write_lines([planted.clean(1)], tmp_path / "parts" / "a.jsonl")
+    (tmp_path / "export.json").write_text(json.dumps([planted.clean(2)]))
+    assert gritmill.audit(tmp_path, no_claims=True)["counts"]["pairs"] == 3
+
+
 def test_damaged_files_do_not_end_the_audit(tmp_path):
     rows = [planted.clean(number) for number in range(40)]
     planted.write_lines(rows, tmp_path / "a.jsonl")
