@@ -74,5 +74,6 @@ def check_readable(result: dict[str, Any]) -> None:
         more = f" (and {len(bad) - 1:,} more files)" if len(bad) > 1 else ""
         raise DataFault(f"{bad[0]['uri']}: {bad[0]['fault']}{more}")
     if not result["counts"]["pairs"]:
-        reasons = (*result["checks"]["broken_row"]["examples"], *result["left_out"], "there are no rows")
+        other = "no row is in the format; --examples 1 shows one" if result["counts"]["rows"] else "there are no rows"
+        reasons = (*result["checks"]["broken_row"]["examples"], *result["left_out"], other)
         raise DataFault(f"nothing was read: {reasons[0]}")
