@@ -331,10 +331,15 @@ def evaluate(call: Call, phrases_only: bool, relations: bool) -> None:
 
 
 @derive(app, calibrate_threshold)
-def calibrate(call: Call, output: str, without_truth: str | None, clicks: str | None) -> None:
+def calibrate(
+    call: Call, output: str, without_truth: str | None, clicks: str | None, config_name: str, changes: list[str]
+) -> None:
     """Find the score threshold for a target precision: on annotations, on a run without, or from your answers."""
     from gritmill.evaluation import tables
+    from gritmill.evaluation.options import check_changes
 
+    way = "--clicks" if clicks is not None else "--without-truth" if without_truth is not None else "--truth"
+    check_changes(way, [change.partition("=")[0].strip() for change in changes])
     result = call()
     json_output.add(folder=output, **{key: value for key, value in result.items() if key != "curves"})
     if without_truth is not None:

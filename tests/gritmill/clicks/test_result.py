@@ -116,3 +116,56 @@ def test_a_precision_of_zero_is_refused(tmp_path):
     write(tmp_path, made(HUNDRED))
     with pytest.raises(CallError, match="--precision: 0: must be above 0"):
         gritmill.calibrate(clicks=tmp_path / "clicks.json", output=tmp_path / "out", precision=0)
+
+
+@pytest.mark.parametrize("words", [("--clicks", "clicks.json"), ("--without-truth", "run"), ("--truth", "clicks.json")])
+@pytest.mark.parametrize(("output", "what"), [("file", "a file, not a folder"), ("file/below", "{}/file is a file")])
+def test_a_file_as_the_folder_is_named_before_anything_is_read(call, tmp_path, words, output, what):
+    write(tmp_path, made(HUNDRED))
+    (tmp_path / "file").write_text("mine")
+    status, screen, lines = call("calibrate", *words, "--output", output)
+    assert (status, screen) == (2, "")
+    said = f"--output: {tmp_path / output}: {what.format(tmp_path)}; name a folder that can be made and written"
+    assert lines == [f"gritmill: {said}"]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("way", "words", "said"),
+    [
+        *(
+            ("--clicks", words, f"{words[0]}: calibrate --clicks does not use it")
+            for words in (
+                ("--limit", 3),
+                ("--on", "vsr"),
+                ("--images", "photos"),
+                ("--split", "val"),
+                ("--seed", 1),
+            )
+        ),
+        ("--clicks", ("--set", "selection.score=0.4"), "--set: selection.score: calibrate --clicks does not use it"),
+        ("--clicks", ("demo",), "CONFIG: calibrate --clicks does not use it"),
+        *(
+            ("--without-truth", words, f"{words[0]}: calibrate --without-truth does not use it")
+            for words in (("--precision", 0.8), ("--on", "refcoco"), ("--images", "photos"), ("--split", "val"))
+        ),
+        (
+            "--without-truth",
+            ("--set", "selection.score=0.4", "detector.floor=0.2"),
+            "--set: detector.floor: calibrate --without-truth, which uses only selection, does not use it",
+        ),
+    ],
+)
+def test_what_a_way_does_not_use_is_refused(call, tmp_path, way, words, said):
+    write(tmp_path, made(HUNDRED))
+    status, screen, lines = call("calibrate", *words, way, "clicks.json", "--output", "out")
+    assert (status, screen, lines) == (2, "", [f"gritmill: {said}; leave it out"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_python_does_not_use_is_refused_too(tmp_path):
+    write(tmp_path, made(HUNDRED))
+    for given in ({"limit": 3}, {"seed": 1}, {"config": {"selection": {"score": 0.4}}}):
+        with pytest.raises(CallError, match="calibrate --clicks does not use it"):
+            gritmill.calibrate(clicks=tmp_path / "clicks.json", output=tmp_path / "out", **given)
+    gritmill.calibrate("grit", clicks=tmp_path / "clicks.json", output=tmp_path / "out", limit=None, seed=0)
