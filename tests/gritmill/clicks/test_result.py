@@ -27,10 +27,20 @@ def test_the_threshold_is_written_and_printed(call, tmp_path):
         "100 of 100 boxes answered: 60 yes, 40 no, 0 skipped",
         f"  --set selection.score={result['threshold']:g}",
         f"  --set selection.score={result['best_f1']['threshold']:g}",
+        f"for a finished run: gritmill pack CONFIG --output RUN --fresh --set selection.score={result['threshold']:g}",
         "curves in out",
     ):
         assert line in screen.splitlines()
+    assert "lowest possible" not in screen
     assert f"selection.score={result['threshold']:g}" in (tmp_path / "out/calibration.html").read_text()
+
+
+def test_a_precision_at_the_lowest_score_is_marked(call, tmp_path):
+    write(tmp_path, made(["yes"] * 60))
+    _, screen, _ = call("calibrate", "--clicks", "clicks.json", "--output", "out")
+    (line,) = (line for line in screen.splitlines() if line.startswith("threshold for a precision of 0.9"))
+    assert line.startswith("threshold for a precision of 0.9: 0.05, 95 % interval 0.05 to ")
+    assert line.endswith(" (the lowest possible: detector.floor)")
 
 
 def test_the_same_answers_give_the_same_bytes_and_the_json_object(call, tmp_path):
@@ -85,7 +95,8 @@ def test_no_threshold_is_precise_enough(call, tmp_path):
     status, screen, lines = call("calibrate", "--clicks", "clicks.json", "--output", "out")
     assert status == 1
     assert lines[0].startswith("gritmill: no threshold gives a precision of 0.9: the highest is 0.")
-    assert "selection.score" in screen  # of the best F1
+    best = json.loads((tmp_path / "out/calibration.json").read_text())["best_f1"]["threshold"]
+    assert f"pack CONFIG --output RUN --fresh --set selection.score={best:g}" in screen
     assert (tmp_path / "out/calibration.html").is_file()
 
 

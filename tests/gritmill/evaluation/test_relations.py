@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 import gritmill
+from gritmill.evaluation.relation_tables import show_relations
 from pipeline.faults import CallError
 from tests.gritmill.evaluation.sets.test_vsr import BOXES, RAW, VALIDATED, ZEROSHOT
 from transforms import bundled
@@ -118,6 +119,20 @@ def test_vsr(tmp_path, call):
     assert found["verdicts"]["groups"]["swapped"]["relations"]["predicates"]["below"]["contradicted"] == 1
     assert found["verdicts"]["unknown"] == {"true": 2, "false": 1, "read": 2}
     assert "while a man watches" in " ".join(screen.split())
+
+
+def test_the_parts_of_the_table_add_up(own, capsys):
+    """Also with those that are always undecided, such as near."""
+    rows = list(map(json.loads, own.read_text().splitlines()))
+    rows[0]["statements"][3]["true"] = True
+    own.write_text(json.dumps(rows[0]))
+    show_relations(gritmill.evaluate(MIDDLE, truth=own, relations=True))
+    shown = capsys.readouterr().out.partition("verdicts on the annotated boxes")[2].splitlines()
+    start = next(number for number, line in enumerate(shown) if line.startswith("true: relations"))
+    cells = [line.split()[-4:] for line in shown[start : start + 3]]
+    assert [line.split()[0] for line in shown[start + 1 : start + 3]] == ["left_of", "near"]
+    assert [one[0] for one in cells] == ["2", "1", "1"]
+    assert cells[2] == ["1", "0.0%", "0.0%", "100.0%"]
 
 
 @pytest.mark.parametrize(
