@@ -165,3 +165,31 @@ def test_the_bundled_scenes_have_statements():
     assert [one["contradicted"] for one in groups["true"].values()] == [0, 0]
     swapped = groups["swapped"]["relations"]
     assert swapped["contradicted"] >= 0.95 * sum(swapped[verdict] for verdict in Verdict)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("000000000009.jpg", "000000000009.jpg is COCO's image 9; name instances_train2017.json and instances_val2017.json"),
+        ("9x.png", "their names, such as 9x.png, do not end with COCO's number of the image"),
+    ],
+)
+def test_boxes_of_other_images_are_refused(tmp_path, call, name, why):
+    row = {"caption": "The cup is left of the plate.", "label": 1, "relation": "left of"}
+    (tmp_path / "own.jsonl").write_text(json.dumps(row | {"image": name}))
+    (tmp_path / "instances.json").write_text(
+        json.dumps({"images": [{"id": 8, "width": 2, "height": 2}], "categories": [], "annotations": []})
+    )
+    words = ("eval", "demo", "--relations", "--on", "vsr", "--truth", "own.jsonl", "--quiet")
+    status, screen, lines = call(*words, "--boxes", "instances.json")
+    assert (status, screen, lines) == (2, "", [f"gritmill: --boxes: 0 of 1 image of the set are in these files: {why}"])
+    status, _, lines = call(*words, "--boxes", tmp_path)
+    assert (status, lines) == (2, [f"gritmill: --boxes: {tmp_path}: a folder, not a file; name its file"])
+
+
+@pytest.mark.parametrize("words", [("--phrases",), ("--relations",), ("--relations", "--on", "vsr"), ()])
+def test_an_empty_set_measures_nothing(tmp_path, call, words):
+    (tmp_path / "empty.jsonl").write_text("\n")
+    status, _, lines = call("eval", "demo", "--truth", "empty.jsonl", "--quiet", *words)
+    assert (status, len(lines)) == (1, 1)
+    assert lines[0].startswith("gritmill: nothing was measured: ")
