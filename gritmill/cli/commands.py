@@ -291,6 +291,7 @@ def export(
     for name, number in written["figures"].items():
         print(f"{number:>12,}  {name}")
     print(f"{to} and a data card in {output}")
+    outcome.check_exported(written["figures"], quads)
 
 
 @derive(app, write_page)
@@ -322,6 +323,7 @@ def evaluate(call: Call, phrases_only: bool, relations: bool) -> None:
     json_output.add(**result)
     if phrases_only:
         tables.show_phrases(result)
+        outcome.check_phrases(result["figures"])
     elif relations:
         relation_tables.show_relations(result)
         outcome.check_relations(result)

@@ -54,7 +54,7 @@ def calibrate(
     if len(given) > 1:
         raise CallError(f"{' and '.join(given)}: give only one of them")
     way = given[0] if given else "--truth"
-    defaults = calibrate.__kwdefaults__
+    defaults = calibrate.__kwdefaults__ or {}
     others = {"on": on, "images": images, "split": split, "precision": precision, "limit": limit, "seed": seed}
     check_used(way, [name for name, value in others.items() if value != defaults[name]])
     if clicks is not None and resolve_config(config) != resolve_config("grit"):

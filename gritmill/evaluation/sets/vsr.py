@@ -123,7 +123,9 @@ def _no_match(numbers: Mapping[str, int]) -> str:
     named = next((image for image, number in numbers.items() if number >= 0), "")
     if not named:
         return f"{found}: their names, such as {next(iter(numbers))}, do not end with COCO's number of the image"
-    return f"{found}: {named} is COCO's image {numbers[named]}; name instances_train2017.json and instances_val2017.json"
+    return (
+        f"{found}: {named} is COCO's image {numbers[named]}; name instances_train2017.json and instances_val2017.json"
+    )
 
 
 def _image_id(image: str) -> int:

@@ -170,7 +170,10 @@ def test_the_bundled_scenes_have_statements():
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("000000000009.jpg", "000000000009.jpg is COCO's image 9; name instances_train2017.json and instances_val2017.json"),
+        (
+            "000000000009.jpg",
+            "000000000009.jpg is COCO's image 9; name instances_train2017.json and instances_val2017.json",
+        ),
         ("9x.png", "their names, such as 9x.png, do not end with COCO's number of the image"),
     ],
 )
