@@ -37,7 +37,8 @@ def calibrate(
         of a finished or partial run; the threshold is the one at which the numbers of boxes agree best with the numbers
         that captions state, see `number_f1`. Only the `selection` of the configuration is used then, and of the other
         arguments only `limit` (pairs; default 20,000) and `seed`. clicks: in its place, the file of answers that the
-        page of `gritmill view` saves; of the other arguments, only `precision` is used then. Others are refused.
+        page of `gritmill view` saves; of the other arguments, only `precision` is used then.
+        Arguments that are not used are refused.
       precision: target share of correct boxes, above 0 and at most 1. on: as in `gritmill.evaluate`.
         `gritmill calibrate --help` lists all options.
 
