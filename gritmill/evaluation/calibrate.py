@@ -47,7 +47,8 @@ def calibrate(
       no phrase was measured.
 
     Raises:
-      CallError: an argument is wrong or not used, or a file is not in the format `on`. DataFault: no answer is yes or no.
+      CallError: an argument is wrong or not used, or a file is not in the format `on`. DataFault: no answer is yes
+        or no.
       EnvironmentFault: the detector fails, or a file of the run has changed since it was committed.
     """
     ways = {"--truth": truth, "--without-truth": without_truth, "--clicks": clicks}
