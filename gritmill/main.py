@@ -90,6 +90,7 @@ def _call(argv: list[str], beam: list[str]) -> tuple[int, str]:
         return error.exit_code, ""
     except TyperException as error:
         line = error.format_message().replace("\n", " ")  # empty without a command, where only the help is shown
+        line = line.replace(": Value error, ", ": ", 1)  # of Pydantic, by which Typer reads choices
         return EXIT_CALL, line + ("; Beam options go after --" if line.startswith("No such option") else "")
     except (KeyboardInterrupt, Abort):  # Typer turns an interrupt of the command into an Abort
         return EXIT_INTERRUPTED, ""

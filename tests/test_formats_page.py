@@ -144,7 +144,7 @@ def test_each_column_of_detections_is_named_with_its_type():
 
 
 def test_each_file_of_the_layout_is_named():
-    names = {value for key, value in vars(layout).items() if key.isupper() and not key.startswith("ALL_")}
+    names = {value for key, value in vars(layout).items() if key.isupper() and not key.startswith(("ALL_", "_"))}
     assert [name for name in names if not re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", PAGE)] == []
     tree = PAGE.partition("```\nout/\n")[2].partition("```")[0]
     parts = [name for line in tree.splitlines() for name in line.split("  ")[1].split(", ")]

@@ -43,8 +43,9 @@ class CheckedRow:
 
     @cached_property
     def spans(self) -> dict[tuple[float, float], WrittenBox]:
-        """The spans as written, each with its first box. Empty if only their ends are known."""
-        if self.row.ends or self.row.caption is None:
+        """The spans as written, each with its first box. Empty if only their ends are known, or if the caption has no
+        words, which is a fault of its own."""
+        if self.row.ends or not (self.row.caption or "").strip():
             return {}
         return {box.span: box for box in reversed(self.row.boxes) if box.span is not None}
 

@@ -190,7 +190,7 @@ def _other_text(checked: CheckedRow) -> Iterator[str]:
 
 
 def _phrases_with_text(checked: CheckedRow) -> list[WrittenBox]:
-    if checked.row.caption is None:
+    if not (checked.row.caption or "").strip():
         return []
     return list({(box.span, box.text): box for box in checked.row.boxes if box.text is not None}.values())
 

@@ -1,11 +1,12 @@
 """Inputs of `gritmill audit` -> the files to read. Images are not needed, so these are other files than a run reads."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from pipeline import files, layout
 from pipeline.faults import CallError, RunFault
+from pipeline.files.typed import read_typed
 from pipeline.pack.manifest import read_manifest
 from pipeline.plan.braces import expand
 from pipeline.source_kinds import METADATA, unpacked_name
@@ -13,12 +14,15 @@ from pipeline.source_kinds import METADATA, unpacked_name
 _ENDINGS = (".parquet", ".jsonl", ".ndjson", ".json", ".tar", ".tgz", ".tsv")
 """What is read in a folder. A .txt may be anything there, such as a licence: name it."""
 
+_REPEATED = {"grit": ("grit_coyo.jsonl",), "instructions": ("instructions.json",), "relations": ("relations.json",)}
+"""By format of an export, the files whose rows are also in others, which can be read row by row."""
+
 
 def find_files(inputs: Sequence[str]) -> list[str]:
     """The URIs of the files that paths, globs, brace patterns and folders name, each once, in the order of the inputs.
 
-    Of a run folder of gritmill, the tables of its shards, which have the records. Of a table and a tar with the same
-    name, as img2dataset writes them, the table.
+    Of a run folder of gritmill, the tables of its shards, which have the records. Of an export of gritmill that has the
+    same rows in two files, one of them. Of a table and a tar with the same name, as img2dataset writes them, the table.
 
     Raises:
       CallError: an input matches no file, or a folder has none that can be read.
@@ -38,6 +42,20 @@ def _files_of(pattern: str) -> Iterator[str]:
         yield from found
 
 
+def _besides_data(export: str, found: Iterable[str]) -> set[str]:
+    """The files of an export of gritmill that are not its data: its own ones, and those that repeat rows."""
+    from gritmill.exports.export import ExportSummary  # imports what exports need
+
+    folder = files.parent(export)
+    try:
+        name = read_typed(export, ExportSummary).format
+    except RunFault:
+        return set()  # an export.json of another program
+    own = {export, *(files.join(folder, repeated) for repeated in _REPEATED.get(name, ()))}
+    parts = files.join(folder, "parts/")
+    return {uri for uri in found if uri in own or uri.startswith(parts)}
+
+
 def _exists(path: str) -> bool:
     return files.is_local(path) and os.path.exists(path)
 
@@ -48,8 +66,7 @@ def _in_folder(folder: str) -> list[str]:
             return [files.join(folder, shard.index) for shard in manifest.shards]
     uris = [info.uri for infos in files.list_tree(folder).values() for info in infos]
     found = {uri for uri in uris if unpacked_name(uri.lower()).endswith(_ENDINGS) and not METADATA.search(uri)}
-    for export in [uri for uri in found if files.name(uri) == layout.EXPORT]:  # of gritmill: its lines are in the data
-        parts = files.join(files.parent(export), "parts/")
-        found = {uri for uri in found if uri != export and not uri.startswith(parts)}
+    for export in [uri for uri in found if files.name(uri) == layout.EXPORT]:
+        found -= _besides_data(export, found)
     tables = {uri.rpartition(".")[0] for uri in found if uri.endswith(".parquet")}
     return sorted(uri for uri in found if not uri.endswith(".tar") or uri.removesuffix(".tar") not in tables)

@@ -60,7 +60,7 @@ def read_grit(row: Row, place: str) -> GroundedRow:
     present = [name for name in _LISTS if row.get(name) is not None]
     if not present:
         raise BadCell(f"neither {' nor '.join(_LISTS)}")
-    name, (rows, *others) = present[0], [items_of(row[name]) for name in present]
+    name, (rows, *others) = present[0], [_list(row, name) for name in present]
     paired = others[0] if others and len(others[0]) == len(rows) else None
     boxes = []
     for number, item in enumerate(rows):
@@ -198,9 +198,17 @@ def _corners(numbers: tuple[float, ...] | None) -> Corners | None:
     return None if numbers is None else (numbers[0], numbers[1], numbers[2], numbers[3])
 
 
+def _list(row: Row, name: str) -> list[Any]:
+    """The list under a name. Raises BadCell if it is something else."""
+    try:
+        return items_of(row.get(name))
+    except BadCell as error:
+        raise BadCell(f"{name}: {error}" if name in row else f"no {name}") from error
+
+
 def _objects(row: Row, name: str) -> list[Mapping[str, Any]]:
     """The list of objects under a name. Raises BadCell if it is something else."""
-    items = items_of(row.get(name))
+    items = _list(row, name)
     wrong = next((number for number, item in enumerate(items) if not isinstance(item, Mapping)), None)
     if wrong is not None:
         raise BadCell(f"{name}[{wrong}]: {type_of(items[wrong])}, not an object")

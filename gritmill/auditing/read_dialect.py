@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from gritmill.auditing.formats import caption_in, picture_in, size_in
@@ -21,8 +21,18 @@ COLUMNS = ("grounded", "text", "caption", "conversations")
 LEFT_MARKUP = "left_markup"
 """The name of the check for what reads like a box, but not to the dialect."""
 
-_NUMBERS = re.compile(r"[\[({<]\s*-?\d+(?:\.\d+)?(?:\s*[,;><]+\s*-?\d+(?:\.\d+)?){3}")
-_PROBE = GroundedCaption("a dog", (Span(0, 5, ((0.25, 0.5, 0.75, 1.0),)),))
+_NUMBERS = (
+    r"[\[({<]\s*-?\d+(?:\.\d+)?(?:\s*[,;><]+\s*-?\d+(?:\.\d+)?){3}",
+    r"\(\d+,\d+\),\(\d+,\d+\)",  # of Qwen-VL, where its tags were removed as special tokens
+    r"\A\s*(?:1\d{3}\s+){4}\d+",  # of Pix2Seq
+)
+"""What looks like a box without a tag."""
+
+_TAG = re.compile(r'<[^<>\s\d][^<>\s]*>|"\w*\d\w*"')
+"""A tag of a dialect, or a key of its JSON that captions do not have in quotation marks."""
+
+_BOX = (0.25, 0.5, 0.75, 1.0)
+_PROBE = GroundedCaption("a dog", (Span(0, 5, (_BOX, _BOX)),))
 
 
 @dataclass(frozen=True)
@@ -113,9 +123,17 @@ class DialectReader:
         """What is left in a caption that reads like markup; "" if nothing is."""
         signs = self._dialect.signs if isinstance(self._dialect, Tagged) else ()
         places = [caption.index(sign) for sign in signs if sign in caption]
-        if found := _NUMBERS.search(caption):
+        if found := _markup().search(caption):
             places.append(found.start())
         return caption[min(places) :][:60] if places else ""
+
+
+@cache
+def _markup() -> re.Pattern[str]:
+    """What looks like a box, and the tags of all built-in dialects, with any number in them."""
+    texts = (dialect.encode(_PROBE) for dialect in dialects.built_in())
+    tags = {re.sub(r"\d+", r"\\d+", re.escape(tag)) for text in texts for tag in _TAG.findall(text)}
+    return re.compile("|".join((*_NUMBERS, *sorted(tags))))
 
 
 def column_in(row: Mapping[str, Any]) -> str:

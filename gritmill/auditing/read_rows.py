@@ -42,15 +42,16 @@ class Planned:
         """The picked rows: the place of each, and its grounded rows. Raises SourceFault where the file is damaged."""
         for number, row in rows_of(self.uri, self.kind, picked, self.column):
             place = f"{self.uri}:{number}"
-            if isinstance(row, BrokenRow):
-                yield place, row
-                continue
-            try:
-                yield place, list(self.read(row, place))
-            except BadCell as error:
-                yield place, BrokenRow(str(error))
-            except Exception as error:  # of any value that a file can bring: it breaks its row, and not the audit
-                yield place, BrokenRow(message_of(error))
+            yield place, row if isinstance(row, BrokenRow) else self.grounded(row, place)
+
+    def grounded(self, row: Any, place: str) -> list[GroundedRow] | BrokenRow:
+        """The grounded rows of a row; a `BrokenRow` if it is not in the format."""
+        try:
+            return list(self.read(row, place))
+        except BadCell as error:
+            return BrokenRow(str(error))
+        except Exception as error:  # of any value that a file can bring: it breaks its row, and not the audit
+            return BrokenRow(message_of(error))
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class RowReader:
         """What a file is.
 
         Raises:
-          SourceFault: it cannot be read. UnknownFormat: no format fits its first rows.
+          SourceFault: it cannot be read. UnknownFormat: no format, or not the given one, fits its first rows.
         """
         kind = kind_of(uri)
         first = (row for _, row in islice(rows_of(uri, kind, lambda _: True, self.column), _FIRST_ROWS))
@@ -90,7 +91,13 @@ class RowReader:
         name = self.format or next(filter(None, map(recognised, good)), "")
         if not name:
             raise UnknownFormat(_explain(good))
-        return self._plan_format(uri, kind, AuditFormat(name))
+        plan = self._plan_format(uri, kind, AuditFormat(name))
+        if self.format and good and not any(recognised(row) == name for row in good):
+            found = (plan.grounded(row, "") for row in good)
+            reasons = [one.reason for one in found if isinstance(one, BrokenRow)]
+            if len(reasons) == len(good):
+                raise UnknownFormat(f"not {name}: {reasons[0]}; {_columns(good)}; leave out --format")
+        return plan
 
     def _plan_format(self, uri: str, kind: str, name: AuditFormat) -> Planned:
         def read(row: Any, place: str) -> Iterator[GroundedRow]:

@@ -291,6 +291,7 @@ def export(
     for name, number in written["figures"].items():
         print(f"{number:>12,}  {name}")
     print(f"{to} and a data card in {output}")
+    outcome.check_exported(written["figures"], quads)
 
 
 @derive(app, write_page)
@@ -322,6 +323,7 @@ def evaluate(call: Call, phrases_only: bool, relations: bool) -> None:
     json_output.add(**result)
     if phrases_only:
         tables.show_phrases(result)
+        outcome.check_phrases(result["figures"])
     elif relations:
         relation_tables.show_relations(result)
         outcome.check_relations(result)
@@ -331,10 +333,15 @@ def evaluate(call: Call, phrases_only: bool, relations: bool) -> None:
 
 
 @derive(app, calibrate_threshold)
-def calibrate(call: Call, output: str, without_truth: str | None, clicks: str | None) -> None:
+def calibrate(
+    call: Call, output: str, without_truth: str | None, clicks: str | None, config_name: str, changes: list[str]
+) -> None:
     """Find the score threshold for a target precision: on annotations, on a run without, or from your answers."""
     from gritmill.evaluation import tables
+    from gritmill.evaluation.options import check_changes
 
+    way = "--clicks" if clicks is not None else "--without-truth" if without_truth is not None else "--truth"
+    check_changes(way, [change.partition("=")[0].strip() for change in changes])
     result = call()
     json_output.add(folder=output, **{key: value for key, value in result.items() if key != "curves"})
     if without_truth is not None:

@@ -29,6 +29,16 @@ def check_ledger(report: "Report", max_failed: float = 0.0, allow_faults: bool =
         raise DataFault(f"{fault.source}: {fault.fault} (--allow-source-faults accepts this)")
 
 
+def check_exported(figures: dict[str, int], quads: bool) -> None:
+    """Raises DataFault if an export has no samples, or `relations` no statements."""
+    if figures.get("statements") == 0:
+        from gritmill.exports.relations.format import why_none
+
+        raise DataFault(f"nothing was written: {why_none(quads).replace('`', '')}")
+    if figures.get("samples") == 0:
+        raise DataFault("nothing was written: the format can carry no sample of the run; export another format or run")
+
+
 def check_measured(figures: Any, pictures: dict[str, Any]) -> None:
     """Raises DataFault if nothing could be measured."""
     if figures:
@@ -39,6 +49,12 @@ def check_measured(figures: Any, pictures: dict[str, Any]) -> None:
         message = f"nothing was measured: no image of {pictures['pictures']} can be used: {reasons}"
         raise DataFault(f"{message}, for example {example} (--images sets their folder)")
     raise DataFault(f"nothing was measured: {counted(pictures['pictures'], 'image')}, but no phrase with a true box")
+
+
+def check_phrases(figures: dict[str, Any]) -> None:
+    """Raises DataFault if no phrase of the set is marked."""
+    if not figures["marked"]:
+        raise DataFault("nothing was measured: no phrase of a caption is marked; name a set with captions and phrases")
 
 
 def check_relations(result: dict[str, Any]) -> None:
@@ -74,5 +90,6 @@ def check_readable(result: dict[str, Any]) -> None:
         more = f" (and {len(bad) - 1:,} more files)" if len(bad) > 1 else ""
         raise DataFault(f"{bad[0]['uri']}: {bad[0]['fault']}{more}")
     if not result["counts"]["pairs"]:
-        reasons = (*result["checks"]["broken_row"]["examples"], *result["left_out"], "there are no rows")
+        other = "no row is in the format; --examples 1 shows one" if result["counts"]["rows"] else "there are no rows"
+        reasons = (*result["checks"]["broken_row"]["examples"], *result["left_out"], other)
         raise DataFault(f"nothing was read: {reasons[0]}")

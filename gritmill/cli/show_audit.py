@@ -1,6 +1,7 @@
 """Shows the result of `gritmill audit`."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from rich.table import Column, Table
@@ -17,9 +18,12 @@ _NOTE = "Intervals are of 95 %, by picture. No floor of a detector is known: a c
 def show(result: dict[str, Any]) -> None:
     """Prints what was read, a table of the faults that were found, a table of the claims, and examples."""
     console = data_console()
-    for line in _file_lines(result):
+    read = bool(result["counts"]["rows"])
+    if not read and len(result["files"]) + len(result["left_out"]) == 1:
+        return  # the error says the same
+    for line in (*_file_lines(result), *([_counts_line(result)] if read else ())):
         console.print(printable(line), soft_wrap=True)
-    if not result["counts"]["rows"]:
+    if not read:
         return
     checks = {name: check for name, check in result["checks"].items() if check["found"]}
     if checks:
@@ -46,7 +50,8 @@ def _table(first: str, *others: str) -> Table:
 def _rates(figures: dict[str, Any]) -> tuple[str, str]:
     if figures["per_thousand"] is None:
         return "–", "–"
-    return f"{figures['per_thousand']:.3g}", f"{figures['low']:.3g} to {figures['high']:.3g}"
+    rate, low, high = (f"{Decimal(f'{figures[name]:.3g}'):,f}" for name in ("per_thousand", "low", "high"))
+    return rate, f"{low} to {high}"
 
 
 def _file_lines(result: dict[str, Any]) -> Iterator[str]:
@@ -65,8 +70,11 @@ def _file_lines(result: dict[str, Any]) -> Iterator[str]:
     yield from (f"left out: {line}" for line in left_out[:_FILES])
     if len(left_out) > _FILES:
         yield f"left out: {len(left_out) - _FILES:,} more files"
+
+
+def _counts_line(result: dict[str, Any]) -> str:
     numbers = [counted(result["counts"][f"{name}s"], name) for name in ("picture", "pair", "phrase")]
-    yield ", ".join([*numbers, counted(result["counts"]["boxes"], "box")])
+    return ", ".join([*numbers, counted(result["counts"]["boxes"], "box")])
 
 
 def _nothing_lines(result: dict[str, Any]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from os import fspath
 from typing import Any
 
 from gritmill.evaluation import options
-from gritmill.evaluation.options import TruthFormat
+from gritmill.evaluation.options import TruthFormat, check_used
 from gritmill.options import Config, PathOrUri, Quiet, resolve_config
 from pipeline.faults import CallError
 
@@ -38,6 +38,7 @@ def calibrate(
         that captions state, see `number_f1`. Only the `selection` of the configuration is used then, and of the other
         arguments only `limit` (pairs; default 20,000) and `seed`. clicks: in its place, the file of answers that the
         page of `gritmill view` saves; of the other arguments, only `precision` is used then.
+        Arguments that are not used are refused.
       precision: target share of correct boxes, above 0 and at most 1. on: as in `gritmill.evaluate`.
         `gritmill calibrate --help` lists all options.
 
@@ -46,13 +47,22 @@ def calibrate(
       no phrase was measured.
 
     Raises:
-      CallError: an argument is wrong, or a file is not in the format `on`. DataFault: no answer is yes or no.
+      CallError: an argument is wrong or not used, or a file is not in the format `on`. DataFault: no answer is yes
+        or no.
       EnvironmentFault: the detector fails, or a file of the run has changed since it was committed.
     """
     ways = {"--truth": truth, "--without-truth": without_truth, "--clicks": clicks}
     given = [name for name, value in ways.items() if value is not None]
     if len(given) > 1:
         raise CallError(f"{' and '.join(given)}: give only one of them")
+    way = given[0] if given else "--truth"
+    defaults = calibrate.__kwdefaults__ or {}
+    others = {"on": on, "images": images, "split": split, "precision": precision, "limit": limit, "seed": seed}
+    check_used(way, [name for name, value in others.items() if value != defaults[name]])
+    if clicks is not None and resolve_config(config) != resolve_config("grit"):
+        raise CallError("CONFIG: calibrate --clicks does not use it; leave it out")
+    if limit is not None and limit < 1:
+        raise CallError(f"--limit: {limit}: must be at least 1")
     if clicks is not None:
         return _calibrate_clicks(fspath(clicks), output, precision)
     if without_truth is not None:
@@ -64,12 +74,11 @@ def calibrate(
     from gritmill.evaluation import calibration
     from gritmill.evaluation.query_detector import QueryCounts, load_detector, query
     from gritmill.evaluation.sets.open_truth import open_truth
-    from pipeline import files
 
     if on == TruthFormat.VSR:
         raise CallError("--on vsr: has statements, not all boxes of a phrase; only gritmill eval --relations reads it")
     _check_precision(precision)
-    configuration, folder = resolve_config(config), files.canonical(output)
+    configuration, folder = resolve_config(config), _folder(output)
     truth_set = open_truth(on, truth, images, split, limit, configuration.source.columns)
     detector, configuration, model_identities = load_detector(configuration)
     counts, collected = QueryCounts(), calibration.BoxCollection()
@@ -91,22 +100,31 @@ def calibrate(
 
 def _calibrate_run(config: Config, run: str, output: PathOrUri, limit: int | None, seed: int) -> dict[str, Any]:
     from gritmill.evaluation.without_truth import calibrate_run
-    from pipeline import files
 
+    folder = _folder(output)
     result = calibrate_run(run, resolve_config(config), limit, seed)
-    _publish(files.canonical(output), result, "number_f1.html.jinja")
+    _publish(folder, result, "number_f1.html.jinja")
     return result
 
 
 def _calibrate_clicks(file: str, output: PathOrUri, precision: float) -> dict[str, Any]:
     from gritmill.clicks.clicks_file import read_clicks
     from gritmill.clicks.result import build_result
-    from pipeline import files
 
     _check_precision(precision)
+    folder = _folder(output)
     result = build_result(read_clicks(file), file, precision)
-    _publish(files.canonical(output), result, "clicks.html.jinja")
+    _publish(folder, result, "clicks.html.jinja")
     return result
+
+
+def _folder(output: PathOrUri) -> str:
+    """The folder of the result. Before the work that it is for: that may take hours."""
+    from pipeline import files
+
+    folder = files.canonical(output)
+    files.need_place(folder)
+    return folder
 
 
 def _check_precision(precision: float) -> None:

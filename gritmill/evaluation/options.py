@@ -1,9 +1,11 @@
 """Options of the evaluation commands. This module must import fast."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
 from gritmill.options import Option, PathOrUri, PathsOrUris
+from pipeline.faults import CallError
 
 
 class TruthFormat(StrEnum):
@@ -65,3 +67,26 @@ Precision = Annotated[
     float, Option("--precision", "Target precision: share of boxes that are correct.", "SHARE", min=0, max=1)
 ]
 Seed = Annotated[int, Option("--seed", "Seed of the bootstrap.", "N", min=0)]
+
+_USED_BY = {
+    **dict.fromkeys(("on", "images", "split"), ("--truth",)),
+    "precision": ("--truth", "--clicks"),
+    **dict.fromkeys(("limit", "seed"), ("--truth", "--without-truth")),
+}
+"""The ways of `calibrate` that use an option."""
+
+
+def check_used(way: str, given: Iterable[str]) -> None:
+    """Raises CallError if `calibrate` does not use an option. way: --truth, --without-truth or --clicks. given: names
+    of the options that are given."""
+    for name in given:
+        if way not in _USED_BY[name]:
+            raise CallError(f"--{name}: calibrate {way} does not use it; leave it out")
+
+
+def check_changes(way: str, keys: Iterable[str]) -> None:
+    """Raises CallError if `calibrate` does not use a key of the configuration. keys: such as selection.score."""
+    for key in keys:
+        if way == "--clicks" or (way == "--without-truth" and not key.startswith("selection.")):
+            only = ", which uses only selection," if way == "--without-truth" else ""
+            raise CallError(f"--set: {key}: calibrate {way}{only} does not use it; leave it out")

@@ -62,8 +62,7 @@ def _show_verdicts(groups: dict[str, Any]) -> None:
         for kind, verdicts in kinds.items():
             add(f"{_TITLES[group]}: {kind}", verdicts)
             for name, one in verdicts["predicates"].items():
-                if one["supported"] or one["contradicted"]:
-                    add(f"  {name}", one)
+                add(f"  {name}", one)
     data_console().print(table)
 
 

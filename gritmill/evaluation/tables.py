@@ -73,8 +73,7 @@ def _threshold_lines(result: dict[str, Any]) -> Iterator[str]:
     if result["threshold"] is None:
         return
     low, high = result["interval"]["threshold"]
-    lowest = result["configuration"]["detector"]["floor"] + 0.001 > result["threshold"]
-    note = " (the lowest possible: detector.floor)" if lowest else ""
+    note = _lowest(result["threshold"], result["configuration"]["detector"]["floor"])
     yield f"threshold for a precision of {result['wished_precision']:g}: {result['threshold']:g}{note}"
     yield f"  95 % interval {low:.3f} to {high:.3f}; precision {percent(interval[0])} to {percent(interval[1])}"
     if result["at_threshold"]["all"]["right"] == result["at_threshold"]["all"]["boxes"]:
@@ -118,8 +117,8 @@ def _number_lines(result: dict[str, Any]) -> Iterator[str]:
         f"number-F1 {percent(figures['exactly_one'])} to {percent(figures['at_least_one'])}"
     )
     yield "  numbers say nothing about where a box is"
-    lowest = result["configuration"]["detector"]["floor"] + 0.001 > threshold
-    yield f"  {result['paste']['set']}{' (the lowest possible: detector.floor)' if lowest else ''}"
+    yield f"  {result['paste']['set']}{_lowest(threshold, result['configuration']['detector']['floor'])}"
+    yield _how_to_use(threshold)
 
 
 def show_clicks(result: dict[str, Any]) -> None:
@@ -138,7 +137,7 @@ def _click_lines(result: dict[str, Any]) -> Iterator[str]:
     if result["precision"] is not None:
         precision = f"precision {percent(result['precision'])}, 95 % interval {_percents(interval['precision'])}"
     yield f"active threshold: {in_force['threshold']:g} ({printable(in_force['source'])}): {precision}"
-    best = result["best_f1"]
+    best, floor = result["best_f1"], result["curves"]["all"][0]["threshold"]
     yield f"threshold for the best F1: {best['threshold']:g}, 95 % interval {_scores(best['interval']['threshold'])}"
     figures = best["figures"]
     yield (
@@ -150,11 +149,22 @@ def _click_lines(result: dict[str, Any]) -> Iterator[str]:
         threshold = result["threshold"]
         yield (
             f"threshold for a precision of {result['wished_precision']:g}: {threshold:g}, "
-            f"95 % interval {_scores(interval['threshold'])}"
+            f"95 % interval {_scores(interval['threshold'])}{_lowest(threshold, floor)}"
         )
         if interval["reached"] < 0.975:
             yield f"  {percent(1 - interval['reached'])} of the likely curves do not reach this precision"
         yield f"  --set selection.score={threshold:g}"
+    used = best["threshold"] if result["threshold"] is None else result["threshold"]
+    yield _how_to_use(used)
+
+
+def _lowest(threshold: float, floor: float) -> str:
+    return " (the lowest possible: detector.floor)" if floor + 0.001 > threshold else ""
+
+
+def _how_to_use(threshold: float) -> str:
+    """The command that gives a finished run another threshold. Its folder and configuration are not known here."""
+    return f"for a finished run: gritmill pack CONFIG --output RUN --fresh --set selection.score={threshold:g}"
 
 
 def _scores(interval: list[float]) -> str:

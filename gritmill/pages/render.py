@@ -3,9 +3,11 @@
 Each HTML page is a single file that loads nothing else.
 """
 
+import re
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from transforms.wording import counted
 
@@ -19,7 +21,12 @@ ENVIRONMENT = Environment(
 )
 
 
-ENVIRONMENT.filters["plural"] = counted
+def _code(text: str) -> Markup:
+    """HTML of a line whose only Markdown is code between backticks, as of the truth sheet. All else is escaped."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+ENVIRONMENT.filters.update(plural=counted, code=_code)
 
 
 def render(template: str, **values: Any) -> str:

@@ -27,6 +27,7 @@ from pipeline.files.access import (
     match,
     move_folder,
     need_folder,
+    need_place,
     open_read,
     read_bytes,
     read_json,

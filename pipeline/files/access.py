@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline.faults import CallError, EnvironmentFault
@@ -219,6 +220,15 @@ def need_folder(folder: str, shown: str) -> None:
     """Raises CallError if a local folder does not exist. Object stores have no folders. shown: it in the message."""
     if is_local(folder) and not os.path.isdir(folder):
         raise CallError(f"{shown}: no such folder")
+
+
+def need_place(folder: str) -> None:
+    """Raises CallError if a local folder cannot be made for output, because it is a file or below one."""
+    if is_local(folder):
+        found = next(path for path in (folder, *map(str, Path(folder).parents)) if os.path.exists(path))
+        if not os.path.isdir(found):
+            what = "a file, not a folder" if found == folder else f"{found} is a file"
+            raise CallError(f"--output: {folder}: {what}; name a folder that can be made and written")
 
 
 def is_forbidden(uri: str) -> bool:

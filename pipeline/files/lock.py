@@ -73,8 +73,7 @@ def hold(folder: str, patience: float | None = None, check: Callable[[], object]
 
 @contextmanager
 def _flock(folder: str, patience: float) -> Iterator[None]:
-    if os.path.isfile(folder):
-        raise CallError(f"--output: {folder}: a file, not a folder")
+    files.need_place(folder)
     new = [path for path in (folder, *map(str, Path(folder).parents)) if not os.path.isdir(path)]  # innermost first
     path = os.path.join(folder, LOCK)
     try:
@@ -303,8 +302,9 @@ def is_marked(folder: str, marker: str, content: str) -> bool:
       content: the command that writes such a folder, for the error message.
 
     Raises:
-      CallError: the folder contains other files, but no marker.
+      CallError: the folder contains other files, but no marker, or is a file.
     """
+    files.need_place(folder)
     if files.exists(files.join(folder, marker)):
         return True
     names = (files.name(info.uri) for info in files.list_folder(folder, "**"))

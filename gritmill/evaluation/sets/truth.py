@@ -1,6 +1,7 @@
 """Ground truth: captions whose phrases have annotated boxes, and what they state. All loaders return these types."""
 
 import codecs
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -111,7 +112,9 @@ def read_file(uri: str, option: str = "--truth") -> bytes:
     try:
         return files.read_bytes(uri)
     except Exception as error:
-        if files.is_missing(error) or isinstance(error, IsADirectoryError):
+        if isinstance(error, IsADirectoryError) or (files.is_local(uri) and os.path.isdir(uri)):
+            raise CallError(f"{option}: {uri}: a folder, not a file; name its file") from error
+        if files.is_missing(error):
             raise CallError(f"{option}: {uri}: no such file") from error
         raise
 

@@ -7,7 +7,7 @@ Reads the files of github.com/cambridgeltl/visual-spatial-reasoning: `data/split
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -28,7 +28,7 @@ from pipeline.faults import CallError
 from pipeline.plan.find_sources import find_sources
 from transforms.claims.word_lists import wordings_at
 from transforms.records import Claim, ClaimKind
-from transforms.wording import listed
+from transforms.wording import counted, listed
 
 _CATEGORIES = {
     "adjacency": "adjacent to|alongside|at the side of|at the right side of|at the left side of|attached to"
@@ -64,7 +64,7 @@ def load(paths: Sequence[str], images: str | None, split: str | None, boxes: Seq
     them, and of images that they lack, phrases have no boxes.
 
     Raises:
-      CallError: a file is missing or is not in this format.
+      CallError: a file is missing or is not in this format, or none of the images is in `boxes`.
     """
     rows: dict[str, list[tuple[str, int, _Row, Statement]]] = {}
     for uri in _find_files(paths, split):
@@ -74,6 +74,8 @@ def load(paths: Sequence[str], images: str | None, split: str | None, boxes: Seq
                 rows.setdefault(row.image, []).append((uri, number - 1, row, read_statement(row)))
     numbers = {image: _image_id(image) for image in rows}
     known = load_boxes(boxes, set(numbers.values())) if boxes else {}
+    if boxes and rows and not known:
+        raise CallError(_no_match(numbers))
     root = picture_folder(images, "") if images else ""
     return Truth(len(rows), _captions(rows, root, {image: known.get(number) for image, number in numbers.items()}))
 
@@ -113,6 +115,17 @@ def _phrase(caption: str, start: int, end: int, picture: PictureBoxes) -> TruePh
     text = caption[start:end]
     category = text.split(" ", 1)[1]  # after the article
     return TruePhrase(text, picture.boxes.get(category, ()), (), start, end)
+
+
+def _no_match(numbers: Mapping[str, int]) -> str:
+    """Why none of the images has boxes. numbers: COCO's numbers of the images."""
+    found = f"--boxes: 0 of {counted(len(numbers), 'image')} of the set are in these files"
+    named = next((image for image, number in numbers.items() if number >= 0), "")
+    if not named:
+        return f"{found}: their names, such as {next(iter(numbers))}, do not end with COCO's number of the image"
+    return (
+        f"{found}: {named} is COCO's image {numbers[named]}; name instances_train2017.json and instances_val2017.json"
+    )
 
 
 def _image_id(image: str) -> int:

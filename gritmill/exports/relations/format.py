@@ -97,6 +97,8 @@ class Relations(LineFormat):
 
     def truth_lines(self, counts: ExportCounts) -> list[str]:
         """See `MeasuresTruth`."""
+        if not counts["statements"]:
+            return [f"blind accuracy: not known: {why_none(self.options.quads)}"]
         return [f"{name}: {counts[name]}; of a coin: 500" for name in (BLIND, INDICATIVE) if name in counts]
 
     def image_name(self, sample: Sample) -> str:
@@ -223,6 +225,12 @@ class Relations(LineFormat):
             "obj": object_.name,
             **what,
         }
+
+
+def why_none(quads: bool) -> str:
+    """Why an export has no statements, and what gives some."""
+    cure = "more pictures give" if quads else "`--quads` or more pictures give"
+    return f"no statements, because no wording was both true and false; {cure} statements"
 
 
 def _choose(

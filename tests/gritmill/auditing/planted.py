@@ -114,6 +114,7 @@ def _words(caption, span):
 
 FAULTS = {
     "empty_caption": (_caption_gone, {"empty_caption": 1, "no_boxes": 1}),
+    "no_words": (lambda row: row.update(caption=" \n"), {"empty_caption": 1}),
     "no_boxes": (_without_boxes, {"no_boxes": 1}),
     "row_counts": (_one_expression_less, {"row_counts": 1}),
     "malformed_box": (_eight_values, {"malformed_box": 1, "score_range": 1}),

@@ -269,6 +269,37 @@ def test_faults_in_texts_are_found(tmp_path, name, text, expected):
     assert found(gritmill.audit(tmp_path / "a.jsonl", dialect=name, no_claims=True)) == expected
 
 
+@pytest.mark.parametrize("name", sorted(dialects.names()))
+def test_texts_of_another_dialect_do_not_look_like_captions_without_boxes(tmp_path, name):
+    others = [one for one in dialects.built_in() if one.name.partition(":")[0] != name]
+    rows = [{"text": one.encode(grounded(DRAWN)), "width": 640, "height": 480, "url": one.name} for one in others]
+    for row in rows:
+        planted.write_lines([row], tmp_path / "a.jsonl")
+        result = gritmill.audit(tmp_path / "a.jsonl", dialect=name, no_claims=True)
+        assert result["counts"]["boxes"] or {"left_markup", "broken_row"} & set(found(result)), row
+
+
+@pytest.mark.parametrize("name", ["qwen2-vl", "shikra", "markdown", "minigpt-v2"])
+def test_left_markup_is_counted_and_plain_captions_are_none(tmp_path, name):
+    left = (
+        "<ref>a dog</ref><box>(100,200),(300,400)</box>",
+        "a dog(100,200),(300,400) runs",  # its tags removed as special tokens
+        "<grounding><phrase>a dog</phrase> runs",
+        "a dog<loc_1><loc_2><loc_3><loc_4>",
+        "<loc0001><loc0002><loc0003><loc0004> dog",
+        '[{"bbox_2d": [1, 2, 3], "label": "dog"}]',
+        "1200 1102 1750 1512 30",
+    )
+    plain = (
+        *("I <3 dogs, and 3 > 2", "a <big> dog", "points (1, 2), (3, 4)", "a dog (1, 2, 3)", "1998 1999 2000 dogs"),
+        *('the "label" of a 12" pizza', "{a dog}", "5 < 6 and 7 > 4", "a <10> euro sign", "[12] a dog [13]"),
+    )
+    planted.write_lines([{"text": text} for text in (*left, *plain)], tmp_path / "a.jsonl")
+    result = gritmill.audit(tmp_path / "a.jsonl", dialect=name, no_claims=True, examples=20)
+    lines = result["checks"]["left_markup"]["examples"]
+    assert [int(line.partition("a.jsonl:")[2].partition(":")[0]) for line in lines] == [1, 2, 3, 4, 5, 6, 7]
+
+
 def test_lines_of_a_text_file_and_replies_of_a_conversation(tmp_path):
     text = dialects.find("markdown").encode(grounded(DRAWN))
     (tmp_path / "a.txt").write_text(f"{text}\n\n{text}\n")
@@ -322,6 +353,45 @@ def test_what_has_no_known_format_is_left_out_with_its_columns(tmp_path):
     first, second = result["left_out"]
     assert first.startswith(f"{tmp_path}/b.jsonl: its columns are name, value: none of {', '.join(READERS)}")
     assert second == f"{tmp_path}/empty.jsonl: no row that can be read"
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({"name": "a", "value": 1}, "no annotations; its columns are name, value"),
+        ({"annotations": 5}, "annotations: an int, not a list; its columns are annotations"),
+        ({"caption": "a", "annotations": [1]}, "annotations[0]: an int, not an object; its columns are caption, "),
+    ],
+)
+def test_a_format_that_does_not_fit_is_named_with_the_field(tmp_path, row, why):
+    planted.write_lines([row, row], tmp_path / "a.jsonl")
+    (line,) = gritmill.audit(tmp_path / "a.jsonl", format="coco", no_claims=True)["left_out"]
+    assert line.startswith(f"{tmp_path}/a.jsonl: not coco: {why}")
+    assert line.endswith("; leave out --format")
+
+
+def test_a_format_is_used_where_only_some_rows_fit(tmp_path):
+    box = {"bbox": [1, 1, 5, 5]}
+    planted.write_lines([{"width": 9, "height": 9, "annotations": [box]}, {"annotations": 5}], tmp_path / "a.jsonl")
+    result = gritmill.audit(tmp_path / "a.jsonl", format="coco", no_claims=True)
+    assert (result["counts"]["boxes"], found(result)) == (1, {"broken_row": 1})
+    planted.write_lines([{"file_name": "", "annotations": [5]}], tmp_path / "a.jsonl")  # malformed, but COCO's
+    assert found(gritmill.audit(tmp_path / "a.jsonl", format="coco", no_claims=True)) == {"broken_row": 1}
+
+
+def test_a_phrase_of_an_empty_caption_has_no_other_fault(tmp_path):
+    regions = [{"bbox": [1, 1, 5, 5], "phrase": "a dog", "tokens_positive": [[0, 5]]}]
+    line = {"filename": "a.jpg", "width": 9, "height": 9, "grounding": {"caption": " ", "regions": regions}}
+    planted.write_lines([line], tmp_path / "a.jsonl")
+    assert found(gritmill.audit(tmp_path / "a.jsonl")) == {"empty_caption": 1}
+
+
+def test_the_export_json_of_another_program_hides_nothing(tmp_path):
+    planted.write_lines([planted.clean(0)], tmp_path / "grit_coyo.jsonl")
+    (tmp_path / "parts").mkdir()
+    planted.write_lines([planted.clean(1)], tmp_path / "parts" / "a.jsonl")
+    (tmp_path / "export.json").write_text(json.dumps([planted.clean(2)]))
+    assert gritmill.audit(tmp_path, no_claims=True)["counts"]["pairs"] == 3
 
 
 def test_damaged_files_do_not_end_the_audit(tmp_path):

@@ -39,6 +39,14 @@ def test_a_relation_is_held_against_boxes_however_the_phrase_is_cut(tmp_path, ph
     assert good["checks"]["no_noun_phrase"]["found"] == 0
 
 
+def test_the_shape_of_the_picture_decides_how_far_apart_things_are(tmp_path):
+    boxes = {"a_dog": [[0.1, 0.4, 0.2, 0.6]], "a_cat": [[0.4, 0.4, 0.5, 0.6]]}
+    near = row("a dog near a cat", **boxes)
+    for width, height, verdict in ((1000, 1000, "undecided"), (2000, 200, "contradicted"), (0, 0, "undecided")):
+        result = audit(tmp_path, {**near, "width": width, "height": height})
+        assert result["claims"]["relation"]["predicates"] == {"near": {verdict: 1}}
+
+
 def test_a_count_with_too_few_boxes_is_no_contradiction_but_counted(tmp_path):
     result = audit(
         tmp_path,

@@ -2,6 +2,7 @@
 
 import json
 
+from gritmill.cli.show_audit import _rates
 from tests.gritmill.auditing import planted
 
 
@@ -37,6 +38,32 @@ def test_an_audit_is_no_gate_but_says_what_it_could_not_read(call, tmp_path):
     status, _, (line,) = call("audit", "c.jsonl", "--no-claims")
     assert (status, line) == (1, f"gritmill: nothing was read: {tmp_path}/c.jsonl: no row that can be read")
     assert call("audit", "missing.jsonl")[::2] == (2, ["gritmill: FILE: missing.jsonl: no such file"])
+
+
+def test_what_could_not_be_read_is_said_once(call, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"name": 1}\n')
+    (tmp_path / "b.jsonl").write_text('{"caption": "a", "noun_chunks": 5}\n')
+    status, out, (line,) = call("audit", "a.jsonl", "--no-claims")
+    assert (status, out) == (1, "")
+    assert line.startswith(f"gritmill: nothing was read: {tmp_path}/a.jsonl: its columns are name")
+    (tmp_path / "c.jsonl").write_text('{"word": 1}\n')
+    _, out, _ = call("audit", "a.jsonl", "c.jsonl", "--no-claims")
+    assert [line.split(": ")[1] for line in out.splitlines()] == [f"{tmp_path}/a.jsonl", f"{tmp_path}/c.jsonl"]
+    _, _, (line,) = call("audit", "b.jsonl", "--no-claims", "--examples", 0)
+    assert line == "gritmill: nothing was read: no row is in the format; --examples 1 shows one"
+
+
+def test_rates_have_no_exponent():
+    values = ((1000.0, "1,000"), (999.7, "1,000"), (12.345, "12.3"), (0.05, "0.05"), (0.0, "0"), (4e-5, "0.00004"))
+    for value, text in values:
+        assert _rates({"per_thousand": value, "low": 0.0, "high": 1000.0}) == (text, "0 to 1,000")
+
+
+def test_a_wrong_choice_is_said_in_our_words(call):
+    """Pydantic, by which Typer reads choices, puts two words before them."""
+    status, _, (line,) = call("eval", "demo", "--on", "vsrr")
+    assert status == 2
+    assert line.startswith("gritmill: Invalid value for '--on': 'vsrr' is not one of 'flickr30k'")
 
 
 def test_json_has_the_figures(call, tmp_path):

@@ -27,10 +27,20 @@ def test_the_threshold_is_written_and_printed(call, tmp_path):
         "100 of 100 boxes answered: 60 yes, 40 no, 0 skipped",
         f"  --set selection.score={result['threshold']:g}",
         f"  --set selection.score={result['best_f1']['threshold']:g}",
+        f"for a finished run: gritmill pack CONFIG --output RUN --fresh --set selection.score={result['threshold']:g}",
         "curves in out",
     ):
         assert line in screen.splitlines()
+    assert "lowest possible" not in screen
     assert f"selection.score={result['threshold']:g}" in (tmp_path / "out/calibration.html").read_text()
+
+
+def test_a_precision_at_the_lowest_score_is_marked(call, tmp_path):
+    write(tmp_path, made(["yes"] * 60))
+    _, screen, _ = call("calibrate", "--clicks", "clicks.json", "--output", "out")
+    (line,) = (line for line in screen.splitlines() if line.startswith("threshold for a precision of 0.9"))
+    assert line.startswith("threshold for a precision of 0.9: 0.05, 95 % interval 0.05 to ")
+    assert line.endswith(" (the lowest possible: detector.floor)")
 
 
 def test_the_same_answers_give_the_same_bytes_and_the_json_object(call, tmp_path):
@@ -85,7 +95,8 @@ def test_no_threshold_is_precise_enough(call, tmp_path):
     status, screen, lines = call("calibrate", "--clicks", "clicks.json", "--output", "out")
     assert status == 1
     assert lines[0].startswith("gritmill: no threshold gives a precision of 0.9: the highest is 0.")
-    assert "selection.score" in screen  # of the best F1
+    best = json.loads((tmp_path / "out/calibration.json").read_text())["best_f1"]["threshold"]
+    assert f"pack CONFIG --output RUN --fresh --set selection.score={best:g}" in screen
     assert (tmp_path / "out/calibration.html").is_file()
 
 
@@ -116,3 +127,56 @@ def test_a_precision_of_zero_is_refused(tmp_path):
     write(tmp_path, made(HUNDRED))
     with pytest.raises(CallError, match="--precision: 0: must be above 0"):
         gritmill.calibrate(clicks=tmp_path / "clicks.json", output=tmp_path / "out", precision=0)
+
+
+@pytest.mark.parametrize("words", [("--clicks", "clicks.json"), ("--without-truth", "run"), ("--truth", "clicks.json")])
+@pytest.mark.parametrize(("output", "what"), [("file", "a file, not a folder"), ("file/below", "{}/file is a file")])
+def test_a_file_as_the_folder_is_named_before_anything_is_read(call, tmp_path, words, output, what):
+    write(tmp_path, made(HUNDRED))
+    (tmp_path / "file").write_text("mine")
+    status, screen, lines = call("calibrate", *words, "--output", output)
+    assert (status, screen) == (2, "")
+    said = f"--output: {tmp_path / output}: {what.format(tmp_path)}; name a folder that can be made and written"
+    assert lines == [f"gritmill: {said}"]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("way", "words", "said"),
+    [
+        *(
+            ("--clicks", words, f"{words[0]}: calibrate --clicks does not use it")
+            for words in (
+                ("--limit", 3),
+                ("--on", "vsr"),
+                ("--images", "photos"),
+                ("--split", "val"),
+                ("--seed", 1),
+            )
+        ),
+        ("--clicks", ("--set", "selection.score=0.4"), "--set: selection.score: calibrate --clicks does not use it"),
+        ("--clicks", ("demo",), "CONFIG: calibrate --clicks does not use it"),
+        *(
+            ("--without-truth", words, f"{words[0]}: calibrate --without-truth does not use it")
+            for words in (("--precision", 0.8), ("--on", "refcoco"), ("--images", "photos"), ("--split", "val"))
+        ),
+        (
+            "--without-truth",
+            ("--set", "selection.score=0.4", "detector.floor=0.2"),
+            "--set: detector.floor: calibrate --without-truth, which uses only selection, does not use it",
+        ),
+    ],
+)
+def test_what_a_way_does_not_use_is_refused(call, tmp_path, way, words, said):
+    write(tmp_path, made(HUNDRED))
+    status, screen, lines = call("calibrate", *words, way, "clicks.json", "--output", "out")
+    assert (status, screen, lines) == (2, "", [f"gritmill: {said}; leave it out"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_python_does_not_use_is_refused_too(tmp_path):
+    write(tmp_path, made(HUNDRED))
+    for given in ({"limit": 3}, {"seed": 1}, {"config": {"selection": {"score": 0.4}}}):
+        with pytest.raises(CallError, match="calibrate --clicks does not use it"):
+            gritmill.calibrate(clicks=tmp_path / "clicks.json", output=tmp_path / "out", **given)
+    gritmill.calibrate("grit", clicks=tmp_path / "clicks.json", output=tmp_path / "out", limit=None, seed=0)

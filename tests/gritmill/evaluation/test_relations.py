@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 import gritmill
+from gritmill.evaluation.relation_tables import show_relations
 from pipeline.faults import CallError
 from tests.gritmill.evaluation.sets.test_vsr import BOXES, RAW, VALIDATED, ZEROSHOT
 from transforms import bundled
@@ -120,6 +121,20 @@ def test_vsr(tmp_path, call):
     assert "while a man watches" in " ".join(screen.split())
 
 
+def test_the_parts_of_the_table_add_up(own, capsys):
+    """Also with those that are always undecided, such as near."""
+    rows = list(map(json.loads, own.read_text().splitlines()))
+    rows[0]["statements"][3]["true"] = True
+    own.write_text(json.dumps(rows[0]))
+    show_relations(gritmill.evaluate(MIDDLE, truth=own, relations=True))
+    shown = capsys.readouterr().out.partition("verdicts on the annotated boxes")[2].splitlines()
+    start = next(number for number, line in enumerate(shown) if line.startswith("true: relations"))
+    cells = [line.split()[-4:] for line in shown[start : start + 3]]
+    assert [line.split()[0] for line in shown[start + 1 : start + 3]] == ["left_of", "near"]
+    assert [one[0] for one in cells] == ["2", "1", "1"]
+    assert cells[2] == ["1", "0.0%", "0.0%", "100.0%"]
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [
@@ -150,3 +165,34 @@ def test_the_bundled_scenes_have_statements():
     assert [one["contradicted"] for one in groups["true"].values()] == [0, 0]
     swapped = groups["swapped"]["relations"]
     assert swapped["contradicted"] >= 0.95 * sum(swapped[verdict] for verdict in Verdict)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (
+            "000000000009.jpg",
+            "000000000009.jpg is COCO's image 9; name instances_train2017.json and instances_val2017.json",
+        ),
+        ("9x.png", "their names, such as 9x.png, do not end with COCO's number of the image"),
+    ],
+)
+def test_boxes_of_other_images_are_refused(tmp_path, call, name, why):
+    row = {"caption": "The cup is left of the plate.", "label": 1, "relation": "left of"}
+    (tmp_path / "own.jsonl").write_text(json.dumps(row | {"image": name}))
+    (tmp_path / "instances.json").write_text(
+        json.dumps({"images": [{"id": 8, "width": 2, "height": 2}], "categories": [], "annotations": []})
+    )
+    words = ("eval", "demo", "--relations", "--on", "vsr", "--truth", "own.jsonl", "--quiet")
+    status, screen, lines = call(*words, "--boxes", "instances.json")
+    assert (status, screen, lines) == (2, "", [f"gritmill: --boxes: 0 of 1 image of the set are in these files: {why}"])
+    status, _, lines = call(*words, "--boxes", tmp_path)
+    assert (status, lines) == (2, [f"gritmill: --boxes: {tmp_path}: a folder, not a file; name its file"])
+
+
+@pytest.mark.parametrize("words", [("--phrases",), ("--relations",), ("--relations", "--on", "vsr"), ()])
+def test_an_empty_set_measures_nothing(tmp_path, call, words):
+    (tmp_path / "empty.jsonl").write_text("\n")
+    status, _, lines = call("eval", "demo", "--truth", "empty.jsonl", "--quiet", *words)
+    assert (status, len(lines)) == (1, 1)
+    assert lines[0].startswith("gritmill: nothing was measured: ")

@@ -127,6 +127,7 @@ def test_the_selection_is_that_of_the_call(call, tmp_path):
         ({}, "--truth: is missing; name a set with true boxes, a run with --without-truth, or answers with --clicks"),
         ({"truth": "a.jsonl", "without_truth": "run"}, "--truth and --without-truth: give only one of them"),
         ({"without_truth": "nowhere"}, "--without-truth: nowhere: no such folder"),
+        ({"without_truth": "run", "limit": 0}, "--limit: 0: must be at least 1"),
         ({"without_truth": "."}, "--without-truth: .: no detections; name the folder of a run"),
     ],
 )

@@ -9,6 +9,7 @@ from importlib.metadata import version
 import pytest
 
 import gritmill
+from gritmill.cli.outcome import check_exported
 from gritmill.exports import formats, is_built_in
 from gritmill.exports.coco import Coco
 from gritmill.exports.export import ExportMarker, export
@@ -16,6 +17,7 @@ from gritmill.exports.odvg import Odvg
 from gritmill.exports.options import USED_BY, ExportOptions, Level
 from gritmill.main import main
 from pipeline import layout
+from pipeline.faults import DataFault
 from pipeline.files.typed import publish_typed
 from pipeline.fingerprint import json_digest
 from pipeline.pack.manifest import need_manifest
@@ -231,3 +233,10 @@ def test_a_part_that_was_damaged_before_the_export_went_on_is_made_again(finishe
 
 def interrupt(*_):
     raise KeyboardInterrupt
+
+
+def test_an_export_without_a_sample_ends_with_status_1():
+    check_exported({"samples": 1}, quads=False)
+    check_exported({"pictures": 0}, quads=False)  # a format of another package may count something else
+    with pytest.raises(DataFault, match="nothing was written: the format can carry no sample of the run"):
+        check_exported({"samples": 0}, quads=False)

@@ -431,5 +431,18 @@ def test_an_export_of_a_run(finished, single, tmp_path):
     assert export(finished, "relations", tmp_path, ExportOptions(allow_blind=True))["figures"] == figures
 
 
+def test_an_export_without_a_statement_says_why(single, tmp_path, call, monkeypatch):
+    """Of one picture, each wording is only true or only false."""
+    monkeypatch.setattr(module.Relations, "check_run", lambda *_: None)
+    monkeypatch.setattr(module, "find_facts", lambda *_: [])
+    said = "no statements, because no wording was both true and false; {} statements"
+    for flags, cure in (((), "`--quads` or more pictures give"), (("--quads",), "more pictures give")):
+        folder = tmp_path / f"out{len(flags)}"
+        status, screen, lines = call("export", single, "--to", "relations", "--output", folder, *flags)
+        assert (status, lines) == (1, [f"gritmill: nothing was written: {said.format(cure).replace('`', '')}"])
+        assert "0  statements" in screen
+        assert f"- blind accuracy: not known: {said.format(cure)}\n" in (folder / "README.md").read_text()
+
+
 def test_predicates_of_both_sides_have_rules():
     assert {*CONVERSE, *CONVERSE.values(), WITHIN} == set(RULES)

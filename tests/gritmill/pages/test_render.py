@@ -31,3 +31,9 @@ def test_a_number_has_its_noun_in_the_singular_or_plural():
         "0 boxes",
         "2,000 pairs",
     ]
+
+
+def test_code_in_a_line_is_no_backtick_and_the_rest_is_escaped():
+    template = ENVIRONMENT.from_string("{{ text | code }}")
+    assert template.render(text="none (`decoys.number`)") == "none (<code>decoys.number</code>)"
+    assert template.render(text="<b> `a<b` & c`") == "&lt;b&gt; <code>a&lt;b</code> &amp; c`"

@@ -16,7 +16,7 @@ from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files import lock as locks
 from pipeline.files.holder import this_process
 from pipeline.files.lease import LeaseFile, take
-from pipeline.files.lock import hold, reading, replacing, user_of
+from pipeline.files.lock import hold, is_marked, reading, replacing, user_of
 from pipeline.files.publish import publish, publish_bytes
 from pipeline.layout import HEARTBEAT
 from tests import fake_object_store
@@ -281,3 +281,10 @@ def test_a_check_of_the_folder_comes_before_anything_is_removed(tmp_path: Path) 
     assert (tmp_path / ".gritmill-tmp-1-00000.tar").exists()
     with hold(str(tmp_path)):
         pass
+
+
+@pytest.mark.parametrize("place", ["file", "file/out"])
+def test_a_file_is_no_marked_folder(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CallError, match=rf"^--output: {tmp_path / place}: .*a file.*; name a folder that"):
+        is_marked(str(tmp_path / place), "marker.json", "gritmill export")

@@ -13,7 +13,7 @@ the dialect. Its value is a callable that takes the option (the text after ":" i
 `Dialect`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -85,6 +85,11 @@ def _make_plugin(entry: EntryPoint, name: str, option: str) -> Dialect:
 def names() -> set[str]:
     """The names of all dialects, without options: the built-in ones and those of installed packages."""
     return {*(name for name in _FIXED if ":" not in name), *(entry.name for entry in entry_points(group=GROUP))}
+
+
+def built_in() -> Iterable[Dialect]:
+    """The dialects of this package, each with its default options, and with those that are no number."""
+    return _FIXED.values()
 
 
 def by_caption(name: str) -> bool:
