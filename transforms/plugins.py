@@ -15,7 +15,6 @@ from typing import Any
 from transforms.culprits import PluginError, WrongAnswer, calling, describe, place_of
 from transforms.wording import type_of
 
-
 loaded: set[str] = set()
 """The names of the user code that this process has imported, or has tried to."""
 

@@ -157,7 +157,10 @@ def test_a_processor_without_it_is_refused_before_the_start(unsupported, monkeyp
 @pytest.mark.parametrize(
     ("keys", "line"),
     [
-        ({"forward": "stock", "device": "auto"}, r"^detector\.precision: bfloat16 on a CPU needs detector\.forward: fast$"),
+        (
+            {"forward": "stock", "device": "auto"},
+            r"^detector\.precision: bfloat16 on a CPU needs detector\.forward: fast$",
+        ),
         ({"precision": "float16", "device": "auto"}, r"^detector\.precision: float16 needs a GPU; set it to float32"),
     ],
 )
