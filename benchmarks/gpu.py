@@ -82,12 +82,13 @@ def run_process(command: Sequence[str], title: str, seconds: float) -> Iterator[
     """Yields the figures that a process prints, one JSON object a line. After `seconds`, it is ended with all processes
     that it has started."""
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    with tempfile.TemporaryFile("w+") as errors:
+    with tempfile.TemporaryFile("w+", errors="replace") as errors:
         process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
+            errors="replace",
             env={**os.environ, **offline},
             start_new_session=True,
         )

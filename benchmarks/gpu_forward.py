@@ -148,7 +148,11 @@ def load(model: str, forward: str) -> Any:
         loaded = copy.deepcopy(_random(model))
     if forward != "stock":
         optimize(loaded, DEVICE if forward == "fast" else "cpu")
-    return loaded.to(DEVICE)
+    loaded = loaded.to(DEVICE)
+    if forward == FORWARDS[-1]:  # its first forward makes the constants of the canvas, on the default device
+        with torch.device(DEVICE), torch.inference_mode():
+            loaded(**random_inputs(1))
+    return loaded
 
 
 _built: dict[str, Any] = {}

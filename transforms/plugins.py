@@ -15,6 +15,9 @@ from typing import Any
 from transforms.culprits import PluginError, WrongAnswer, calling, describe, place_of
 from transforms.wording import type_of
 
+loaded: set[str] = set()
+"""The names of the user code that this process has imported, or has tried to."""
+
 
 def search(folders: Iterable[str]) -> None:
     """Lets this process import from folders. They are searched after all installed packages."""
@@ -51,6 +54,7 @@ def find_factory(name: str, search_path: Sequence[str] = (), key: str = "detecto
     if not search_path:
         check_module(name, key)
     module, _, function = name.partition(":")
+    loaded.add(name)
     try:
         factory: Callable[..., Any] = getattr(importlib.import_module(module), function)
     except Exception as error:  # the import runs user code, which can raise anything
@@ -86,6 +90,7 @@ def load_entry(entry: EntryPoint, key: str, raises: Callable[[str], Exception] =
       Exception: `raises` of the message, if the value cannot be imported.
     """
     with calling(f"{key}: {name_entry(entry)}", raises):
+        loaded.add(entry.value)
         return entry.load()
 
 

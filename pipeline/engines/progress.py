@@ -52,8 +52,8 @@ class State:
 class ChunkInWork:
     """What a worker says about its chunk.
 
-    pairs: finished. chunk: its name; empty if there is none. size: its pairs. since: Unix time of its start. loading:
-    the stage whose model is being loaded, or empty.
+    pairs: finished. chunk: its name; empty if there is none. size: its pairs. loading: the stage whose model is being
+    loaded, or empty. since: Unix time of the start of the chunk, or of that loading.
     """
 
     pairs: int
@@ -93,7 +93,7 @@ class WorkerProgress:
         if chunk is None:
             yield
             return
-        self._chunks[thread] = replace(chunk, loading=stage)
+        self._chunks[thread] = replace(chunk, loading=stage, since=self.clock())
         self(0)
         try:
             yield
@@ -152,8 +152,8 @@ def delete_progress_files(folder: str) -> None:
 
 
 def tell(title: str, line: str, quiet: bool) -> None:
-    """Prints a line on standard error, unless `quiet`."""
-    if not quiet:
+    """Prints a line on standard error, unless `quiet` or without one, as in a daemon."""
+    if not quiet and sys.stderr is not None:  # print(file=None) would write to standard output
         print(f"{title}: {line}", file=sys.stderr, flush=True)
 
 

@@ -100,3 +100,25 @@ def test_a_new_run_says_what_it_does_before_it_imports_what_takes_seconds(tmp_pa
     words = ("run", "demo", "--input", SCENES, "--limit", "1", "--output", str(tmp_path / "out"))
     ended = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (130, "loading libraries and models set()\n")
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        "",
+        "find_factory('leaves_open:make')",
+        "find_factory('leaves_open:missing')",
+        "load_entry(EntryPoint('a', 'leaves_open:make', 'b'), 'c')",
+    ],
+)
+def test_a_file_that_user_code_leaves_open_is_whole(tmp_path, load):
+    (tmp_path / "leaves_open.py").write_text("log = open('log', 'w')\nlog.write('all')\ndef make(): ...\n")
+    code = (
+        "import atexit, gc\natexit.register(lambda: print(gc.get_freeze_count() > 0))  # after those of `main`\n"
+        "from importlib.metadata import EntryPoint\nfrom gritmill.main import main\n"
+        "from transforms.plugins import find_factory, load_entry\n"
+        f"try: {load or None}\nexcept ValueError: pass\nmain(['--version'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, str(not load))
+    assert not load or (tmp_path / "log").read_text() == "all"

@@ -14,6 +14,7 @@ from pipeline.engines.progress import (
     delete_progress_files,
     describe_silent,
     show_progress,
+    tell,
 )
 from tests.pipeline.builders import NOT_OURS
 
@@ -159,13 +160,15 @@ def test_a_state_and_news_that_cannot_be_had_fail_nothing(capsys: pytest.Capture
 
 
 def test_a_worker_names_its_chunk_from_start_to_end(tmp_path: Path) -> None:
-    worker = WorkerProgress(str(tmp_path), clock=lambda: 100.0)
+    now = [100.0]
+    worker = WorkerProgress(str(tmp_path), clock=lambda: now[0])
     worker.begin("00000/00000-00003", 256)
     said = chunks_in_work(str(tmp_path))
     assert said == [ChunkInWork(0, "00000/00000-00003", 256, 100.0)]
     assert describe_silent(said, 170.0) == "chunk 00000/00000-00003 (256 pairs) in work for 1 min 10 s"
+    now[0] = 160.0  # an earlier stage took a minute
     with worker.loading("boxes"):
-        assert describe_silent(chunks_in_work(str(tmp_path)), 102.0) == "loading the model of boxes for 2 s"
+        assert describe_silent(chunks_in_work(str(tmp_path)), 162.0) == "loading the model of boxes for 2 s"
     assert chunks_in_work(str(tmp_path)) == said
     worker._last = 0.0
     worker(7)
@@ -174,6 +177,14 @@ def test_a_worker_names_its_chunk_from_start_to_end(tmp_path: Path) -> None:
     worker.end()
     said = chunks_in_work(str(tmp_path))
     assert (said, describe_silent(said, 170.0)) == ([ChunkInWork(0)], "")
+
+
+def test_a_line_of_a_process_without_standard_error_goes_nowhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+    tell("ground", "loading libraries and models", False)
+    assert capsys.readouterr().out == ""
 
 
 def test_of_several_silent_chunks_the_oldest_is_named() -> None:

@@ -5,6 +5,7 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
+from pipeline.engines.progress import WorkerProgress, chunks_in_work
 from pipeline.stages.boxes import Boxes
 from pipeline.stages.run_stage import RunStage, StageHandler
 from pipeline.tables.detections import open_detections
@@ -51,3 +52,18 @@ def test_inference_arguments_are_refused():
     handler().validate_inference_args(None)
     with pytest.raises(ValueError, match="no inference arguments"):
         handler().validate_inference_args({"threshold": 1})
+
+
+def test_the_progress_says_while_the_model_is_loaded_for_the_first_chunk(tmp_path, monkeypatch):
+    progress, seen = WorkerProgress(str(tmp_path)), []
+    stage = handler(progress)
+    runner, load = stage.load_model(), Boxes.load
+    monkeypatch.setattr(Boxes, "load", lambda self: (seen.append(loading(tmp_path)), load(self))[1])
+    monkeypatch.setattr(progress, "end", lambda: seen.append(loading(tmp_path)))
+    for number in range(2):
+        stage.run_inference([Chunk(0, 0, number, (pair(0, "a dog", "a dog"),))], runner)
+    assert seen == [["boxes"], [""], [""]]
+
+
+def loading(folder):
+    return [chunk.loading for chunk in chunks_in_work(str(folder))]

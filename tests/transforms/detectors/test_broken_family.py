@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 
 from pipeline.faults import CallError
 from pipeline.model_identity import identify
@@ -11,7 +12,7 @@ from pipeline.model_identity.cache import ModelCache
 from transforms.culprits import PluginError
 from transforms.detectors import settings
 from transforms.detectors.family import Family, FamilySettings
-from transforms.detectors.load import load_detector
+from transforms.detectors.load import check_precision, load_detector
 from transforms.detectors.settings import DetectorSettings
 
 PLACE = rf" \({__file__}:\d+\)$"
@@ -34,6 +35,7 @@ LOADS = replace(SOUND, load=fail)
 CHECKS = replace(SOUND, check=fail)
 PARSES = replace(SOUND, check=parse)
 REFUSES = replace(SOUND, check=refuse)
+CHECKS_CPU = replace(SOUND, check_cpu=fail)
 IDENTIFIES = replace(SOUND, identify=fail)
 NO_FAMILY = {"name": "mine"}
 
@@ -74,3 +76,22 @@ def test_before_the_run_it_is_a_wrong_call_that_names_the_family(checkpoint, nam
 def test_a_detector_that_cannot_be_loaded_names_the_family(checkpoint, name, problem):
     with pytest.raises(PluginError, match=f"^detector.model: .*: {problem}"):
         load_detector(checkpoint(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("SOUND", "detector.precision: bfloat16 needs a GPU; set it to float32 for a CPU$"),
+        ("CHECKS_CPU", "detector.model: .*: check_cpu of the family mine: KeyError: 'gone'" + PLACE),
+    ],
+)
+def test_a_precision_is_checked_only_where_the_detector_runs_on_a_cpu(checkpoint, monkeypatch, name, problem):
+    wanted = checkpoint(name).model_copy(update={"precision": "bfloat16", "device": "auto"})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=f"^{problem}"):
+        check_precision(wanted)
+    check_precision(wanted.model_copy(update={"precision": "float32"}))
+    check_precision(wanted.model_copy(update={"device": "cuda"}))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    check_precision(wanted)

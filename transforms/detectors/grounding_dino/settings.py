@@ -24,3 +24,9 @@ class GroundingDinoSettings(FamilySettings):
         if self.short_side and self.long_side and self.short_side > self.long_side:
             raise ValueError(f"short_side {self.short_side} is longer than long_side {self.long_side}")
         return self
+
+    @model_validator(mode="after")
+    def _possible_forward(self) -> Self:
+        if self.device == "cpu" and self.precision == "bfloat16" and self.forward == "stock":
+            raise ValueError("precision bfloat16 on a CPU needs forward fast")
+        return self

@@ -157,7 +157,10 @@ def test_a_processor_without_it_is_refused_before_the_start(unsupported, monkeyp
 @pytest.mark.parametrize(
     ("keys", "line"),
     [
-        ({"forward": "stock"}, r"^detector\.precision: bfloat16 on a CPU needs detector\.forward: fast$"),
+        (
+            {"forward": "stock", "device": "auto"},
+            r"^detector\.precision: bfloat16 on a CPU needs detector\.forward: fast$",
+        ),
         ({"precision": "float16", "device": "auto"}, r"^detector\.precision: float16 needs a GPU; set it to float32"),
     ],
 )
@@ -165,6 +168,11 @@ def test_what_a_cpu_does_not_support(supported, monkeypatch, keys, line):
     monkeypatch.setattr("transforms.detectors.load.picks_cpu", lambda device: True)
     with pytest.raises(CallError, match=line):
         placement.check_device(settings(**keys), parse_beam_options(()))
+
+
+def test_stock_in_bfloat16_on_the_cpu_is_refused_for_any_engine():
+    with pytest.raises(CallError, match="precision bfloat16 on a CPU needs forward fast"):
+        settings(forward="stock")
 
 
 @pytest.mark.parametrize(
