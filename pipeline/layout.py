@@ -165,7 +165,7 @@ def range_of(uri: str) -> RangeId | None:
 
 def chunks_of_finished(names: Collection[str]) -> set[str]:
     """Of the names in the folder of a source, those of the chunks of ranges that have a summary."""
-    finished = {name.partition(".")[0] for name in names if name.endswith(".done.json")}
+    finished = {name.removesuffix(".done.json") for name in names if name.endswith(".done.json")}
     return {name for name in names if name.endswith(".parquet") and name.partition("-")[0] in finished}
 
 

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
+from threading import Event
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -77,5 +78,10 @@ def map_in_threads(work: Callable[[Item], Result], items: Iterable[Item], thread
     # To hand an item to a thread takes longer than to read a small file of a local disk.
     size = min(max(len(items) // (8 * threads), 1), _MAX_BATCH)
     batches = [items[start : start + size] for start in range(0, len(items), size)]
+    over = Event()  # after an error or Ctrl-C, no thread goes on with its batch
     with ThreadPoolExecutor(threads) as pool:
-        return list(chain.from_iterable(pool.map(lambda batch: list(map(work, batch)), batches)))
+        try:
+            results = pool.map(lambda batch: [work(item) for item in batch if not over.is_set()], batches)
+            return list(chain.from_iterable(results))
+        finally:
+            over.set()

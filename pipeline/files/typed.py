@@ -11,12 +11,13 @@ from functools import cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic_core import to_json
 
 from pipeline.faults import EnvironmentFault
 from pipeline.files import checksum
 from pipeline.files.access import read_bytes
 from pipeline.files.guards import Guard, always
-from pipeline.files.publish import json_bytes, publish_bytes
+from pipeline.files.publish import publish_bytes
 from pipeline.files.uris import is_missing
 from transforms.read_ahead import map_in_threads
 
@@ -97,6 +98,25 @@ def publish_typed(uri: str, value: Typed, guard: Guard = always, create: bool = 
     """Publishes a value as `publish_json` does, with a checksum. Raises as `publish`."""
     data = json_bytes(as_json(value) | {CHECKSUM: checksum.EMPTY})
     return publish_bytes(uri, checksum.seal(data, _CHECKSUM_LINE), guard, create)
+
+
+def json_bytes(content: dict[str, Any]) -> bytes:
+    """A JSON object as `publish_json` writes it, but for numbers below 0.0001, which it writes with fewer characters.
+    Sorts the keys of all objects in `content` itself: a copy would take as much memory as the plan.
+
+    Python's own encoder takes five times as long to indent: seconds for the plan of a hundred thousand sources.
+    """
+    _sort_keys(content)
+    return to_json(content, indent=2, inf_nan_mode="constants") + b"\n"
+
+
+def _sort_keys(value: Any) -> None:
+    if isinstance(value, dict) and list(value) != sorted(value):
+        for key in sorted(value):
+            value[key] = value.pop(key)
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _sort_keys(inner)
 
 
 def is_intact(data: bytes) -> bool:

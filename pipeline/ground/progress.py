@@ -126,8 +126,9 @@ class _TableProgress:
         return self.share / self.pairs if self.pairs else 0.0
 
     def count_earlier(self) -> None:
-        """Counts what was there when this object was created."""
+        """Counts what was there when this object was created; from the start, if a call before this one failed."""
         finished, chunks = self._earlier
+        self._finished_pairs, self._finished_bytes, self._open = 0, 0.0, {}
         rows = read_many(map(self._table.summary_uri, finished), RangeSummary, lambda summary: summary.rows)
         for range_id, pairs in zip(finished, rows, strict=True):
             self._count_range(range_id, pairs)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from copy import deepcopy
 from numbers import Integral
 from typing import Any
 
@@ -52,14 +53,15 @@ class PluginSource:
     def starts(self, start: Position) -> Iterator[Position]:
         """See `Source`."""
         with self._calling("starts", CallError):
-            for position in _iterate(self._source.starts(start), "positions"):
+            for position in _iterate(self._source.starts(deepcopy(start)), "positions"):
                 _check_position(position)
                 yield position
 
     def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
         """See `Source`."""
         with self._calling("read", EnvironmentFault):
-            for placed in _iterate(self._source.read(start), "positions and pairs"):
+            # Sources of a plan share equal positions: one that changes its own must not change those of others.
+            for placed in _iterate(self._source.read(deepcopy(start)), "positions and pairs"):
                 if not (isinstance(placed, tuple) and len(placed) == 2 and isinstance(placed[1], Pair)):
                     raise WrongAnswer(f"it yielded {type_of(placed)}, not a tuple of a position and a Pair")
                 _check_position(placed[0])

@@ -20,8 +20,9 @@ def open_decoys(detections: str) -> Table:
 
 
 def list_decoys(table: Table) -> Listing:
-    """What the table has; nothing if there is none, or if the folder of its name is no table."""
-    return table.listing() if is_table(table.uri) else Listing({}, frozenset())
+    """What the table has, without the chunks of finished ranges; nothing if there is none, or if the folder of its name
+    is no table."""
+    return table.listing(open_only=True) if is_table(table.uri) else Listing({}, frozenset())
 
 
 def usable_chunks(listing: Listing, range_id: RangeId) -> int | None:

@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.driver import FakeRun
 from pipeline import files
+from pipeline.faults import EnvironmentFault
 from pipeline.files import typed
 from pipeline.ground.progress import GroundProgress
 from pipeline.ids import RangeId
@@ -94,6 +95,20 @@ def test_chunks_in_work_are_read_once_and_do_not_count_twice(run: FakeRun, tmp_p
     asked.clear()
     assert progress.state().done == 150 * PAIRS
     assert asked == {"listings": 1, "00149": 1}
+
+
+def test_a_first_look_that_fails_counts_nothing_twice(
+    run: FakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, tables = planned(tmp_path)
+    Path(tables["detections"].summary_uri(RangeId(149, 0))).unlink()
+    progress = GroundProgress(plan, tables, list_tables(tables))
+    with monkeypatch.context() as failing:
+        failing.setattr("pipeline.ground.progress.read_typed", None)  # so the rows are read, which are empty files
+        with pytest.raises(EnvironmentFault):
+            progress.state()
+    state = progress.state()
+    assert (state.done, state.earlier, state.share) == (150 * PAIRS, 150 * PAIRS, 0.5)
 
 
 def test_a_reopened_range_has_its_chunks_back(run: FakeRun, tmp_path: Path) -> None:

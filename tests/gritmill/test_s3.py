@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import fsspec
@@ -16,7 +17,10 @@ import webdataset as wds
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 import gritmill
+from pipeline import layout
 from pipeline.files import remote
+from pipeline.ids import RangeId
+from pipeline.tables.table import Listing, Table
 from tests import plugin_detectors, sample_pairs
 from tests.s3_server import BUCKET, failing, serving
 
@@ -91,6 +95,25 @@ def test_a_run_is_that_of_a_disk_and_is_found_done(store, call, tmp_path, monkey
     assert keys == [sample.key for sample in gritmill.read(OUT)]
     assert store.unfinished_uploads() == []
     assert not [key for key in store.objects() if ".gritmill-tmp" in key or "heartbeat" in key]
+
+
+def test_sources_are_listed_by_the_thousand_and_none_is_left_out(store):
+    table = Table(f"{OUT}/detections", dict)
+    ranges = [RangeId(source, 0) for source in (0, 999, 1_000, 12_345, 99_999, 100_000, 123_456)]
+    for range_id in ranges:
+        for name in (layout.chunk(range_id.chunk(0)), layout.range_summary(range_id)):
+            store.put(f"out/detections/{name}", b"x")
+        store.put(f"out/detections/{layout.timing(range_id.chunk(0))}", b"x")
+    store.put("out/detections/plan.json", b"x")
+    whole = table.listing()
+    assert (sorted(whole.chunks), sorted(whole.finished)) == ([one.chunk(0) for one in ranges], ranges)
+    store.requests.clear()
+    assert table.listing(sources=123_457) == whole
+    assert len(store.requests) == 100
+    assert table.listing(open_only=True, sources=123_457) == replace(whole, chunks={})
+    assert sorted(table.finished_ranges(1_000)) == ranges[:2]
+    assert table.listing(sources=0).finished == {RangeId(0, 0), RangeId(999, 0)}
+    assert Table(f"{OUT}/none", dict).listing(sources=5_000) == Listing({}, frozenset())
 
 
 @pytest.mark.slow

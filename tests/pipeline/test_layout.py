@@ -73,4 +73,5 @@ def test_each_source_has_one_start(sources: int) -> None:
 def test_only_chunks_of_finished_ranges_are_needless() -> None:
     finished = ["00000-00000.parquet", "00000-00001.parquet"]
     others = ["00001-00000.parquet", "00000.done.json", "000000-00000.parquet", "00000.near.json", "00000-00002.txt"]
+    others += ["00001.old.done.json", "._00001.done.json"]  # copies
     assert layout.chunks_of_finished([*others, *finished]) == set(finished)

@@ -1,11 +1,12 @@
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
-from transforms.read_ahead import prefetch, read_ahead
+from transforms.read_ahead import map_in_threads, prefetch, read_ahead
 
 
 def test_results_come_in_order_although_later_ones_are_ready_first() -> None:
@@ -84,3 +85,26 @@ def test_prefetch_passes_exceptions_on_after_the_items_before() -> None:
     assert next(made) == 1
     with pytest.raises(ValueError, match="stop"):
         next(made)
+
+
+def test_threads_keep_the_order_of_many_items() -> None:
+    for number in (0, 1, 127, 128, 20_001):
+        assert map_in_threads(str, iter(range(number))) == [str(i) for i in range(number)]
+
+
+def test_an_error_ends_the_batches_of_other_threads() -> None:
+    begun = Counter[str]()
+    failed = threading.Event()
+
+    def work(item: int) -> int:
+        begun["all"] += 1
+        if item == 0:
+            failed.set()
+            raise ValueError("the first one")
+        failed.wait()
+        time.sleep(0.02)
+        return item
+
+    with pytest.raises(ValueError, match="the first one"):
+        map_in_threads(work, range(10_000), threads=4)
+    assert begun["all"] < 64  # a batch

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.faults import CallError
 from pipeline.files import publish as publishing
 from pipeline.files import uris
-from pipeline.files.publish import delete_unfinished, json_bytes, publish, publish_bytes, publish_json
+from pipeline.files.publish import delete_unfinished, publish, publish_bytes, publish_json
 from tests import fake_object_store
+from tests.pipeline.builders import stored
 
 
 @pytest.fixture(params=["local", "shelf", "renaming"])
@@ -171,13 +170,45 @@ def test_a_file_system_that_cannot_be_written_is_one_line() -> None:
         publish_bytes("http://127.0.0.1:9/a", b"1")
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text() | st.floats(1e-4, 1e15),
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-        max_leaves=12,
-    )
-)
-def test_json_has_the_bytes_of_pythons_encoder(value: object) -> None:
-    expected = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    assert json_bytes(value).decode() == expected
+def test_the_sweep_leaves_what_is_linked_and_passes_over_what_it_may_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("run/a", "run/b", "run/c", "other"):
+        stored(tmp_path / name / ".gritmill-tmp-1-a.tar", "")
+    (tmp_path / "run/link").symlink_to(tmp_path / "other")
+    (tmp_path / "run/.gritmill-tmp-2-link").symlink_to(tmp_path / "other")
+    (tmp_path / "run/.gritmill-tmp-3-broken").symlink_to(tmp_path / "nowhere")
+    scandir = os.scandir
+
+    def refusing(path: str) -> Any:
+        if path.endswith("run/b"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    delete_unfinished(str(tmp_path / "run"))
+    monkeypatch.undo()
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob(".gritmill-tmp*")}
+    assert left == {"run/b/.gritmill-tmp-1-a.tar", "other/.gritmill-tmp-1-a.tar", "run/.gritmill-tmp-2-link"}
+
+
+def test_a_file_that_may_not_be_swept_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored(tmp_path / "d/.gritmill-tmp-1-a.tar", "")
+
+    def refuse(path: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(os, "remove", refuse)
+    with pytest.raises(PermissionError, match=r"-1-a\.tar"):
+        delete_unfinished(str(tmp_path))
+
+
+def test_json_is_sorted_in_the_file_only_and_nothing_else_becomes_json(tmp_path: Path) -> None:
+    value: dict[str, Any] = {"b": 1e-05, "a": {"d": 1, "c": 2}}
+    publish_json(str(tmp_path / "a.json"), value)
+    assert (tmp_path / "a.json").read_text() == '{\n  "a": {\n    "c": 2,\n    "d": 1\n  },\n  "b": 1e-05\n}\n'
+    assert (list(value), list(value["a"])) == (["b", "a"], ["d", "c"])
+    for wrong in (b"bytes", {"a set"}):
+        with pytest.raises(TypeError):
+            publish_json(str(tmp_path / "b.json"), wrong)
+    assert not (tmp_path / "b.json").exists()

@@ -2,15 +2,17 @@ import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gritmill.exports.export import ExportMarker, ExportSummary, PartDone
 from pipeline import layout
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError, EnvironmentFault
-from pipeline.files.typed import Typed, as_json, is_intact, publish_typed, read_many, read_typed
+from pipeline.files.typed import Typed, as_json, is_intact, json_bytes, publish_typed, read_many, read_typed
 from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.manifest import Manifest, read_manifest
 from pipeline.pack.report import Report
@@ -150,3 +152,24 @@ def test_a_kind_from_outside_is_published_and_read(tmp_path: Path) -> None:
     assert read_many(uris, Note, lambda note: note) == notes
     written = json.loads((tmp_path / "0.json").read_text("utf-8"))
     assert {**written, "checksum": ""} == {"words": ["a", "ä"], "weight": 0.1, "checksum": ""}
+
+
+def _objects(numbers: st.SearchStrategy[float]) -> st.SearchStrategy[dict[str, Any]]:
+    leaves = st.none() | st.booleans() | st.integers() | st.text() | numbers
+    inner = st.recursive(
+        leaves,
+        lambda values: st.lists(values, max_size=4) | st.dictionaries(st.text(), values, max_size=4),
+        max_leaves=12,
+    )
+    return st.dictionaries(st.text(), inner, max_size=4)
+
+
+@given(_objects(st.floats(1e-4)))
+def test_json_has_the_bytes_of_pythons_encoder(value: dict[str, Any]) -> None:
+    expected = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    assert json_bytes(value).decode() == expected
+
+
+@given(_objects(st.floats()))
+def test_json_has_each_number_as_it_was(value: dict[str, Any]) -> None:
+    assert repr(json.loads(json_bytes(value))) == repr(value)  # whose keys are sorted now; NaN is no equal of NaN

@@ -128,6 +128,19 @@ def test_what_the_contract_allows_passes(monkeypatch):
             called("ranges", error, monkeypatch)
 
 
+@pytest.mark.parametrize("method", ["starts", "read"])
+@pytest.mark.usefixtures("broken")
+def test_a_source_that_changes_its_position_does_not_change_that_of_others(method, monkeypatch):
+    def change(self, start):
+        start["at"].clear()
+        return iter([start.pop("index")][:0])
+
+    monkeypatch.setattr(Broken, method, change)
+    start = {"index": 3, "at": {"row": 1}}
+    assert list(getattr(open_source("mine", INFO, SourceSettings()), method)(start)) == []
+    assert start == {"index": 3, "at": {"row": 1}}
+
+
 @pytest.mark.usefixtures("broken")
 def test_more_images_than_requested_are_told(monkeypatch):
     monkeypatch.setitem(ANSWERS, "fetch", [b"x", b"y"])
