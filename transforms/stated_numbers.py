@@ -27,6 +27,15 @@ def stated_number(count: Claim) -> Stated | None:
     return Stated(1, False) if count.predicate == "at_least" and count.number == 1 else None
 
 
+def first_counts(claims: Iterable[Claim]) -> dict[tuple[int, int], Claim]:
+    """The first count of each noun chunk that counts are about, by its span."""
+    counts: dict[tuple[int, int], Claim] = {}
+    for claim in claims:
+        if claim.kind is ClaimKind.COUNT:
+            counts.setdefault(claim.subject, claim)
+    return counts
+
+
 def numbers_in_words(caption: str, claims: Iterable[Claim]) -> dict[tuple[int, int], Stated]:
     """The stated number of each noun chunk that a count is about, by its span: "two dogs", "a dog".
 
@@ -34,11 +43,7 @@ def numbers_in_words(caption: str, claims: Iterable[Claim]) -> dict[tuple[int, i
     Left out are things that nearly every image has ("a street"), by the last word of the chunk, and what may not be
     there ("waiting for a bus"). Of several counts of a chunk, the first one holds.
     """
-    counts: dict[tuple[int, int], Claim] = {}
-    for claim in claims:
-        if claim.kind is ClaimKind.COUNT:
-            counts.setdefault(claim.subject, claim)
-    stated = ((span, stated_number(count)) for span, count in counts.items())
+    stated = ((span, stated_number(count)) for span, count in first_counts(claims).items())
     return {
         span: number
         for span, number in stated

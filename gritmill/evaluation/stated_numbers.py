@@ -3,8 +3,8 @@
 from transforms.claims.unsure import is_unsure_in
 from transforms.decoys.same_things import is_everywhere
 from transforms.phrases.class_names import class_name, is_singular
-from transforms.records import Claim, ClaimKind, Pair, Phrase
-from transforms.stated_numbers import Stated, stated_number
+from transforms.records import Claim, Pair, Phrase
+from transforms.stated_numbers import Stated, first_counts, stated_number
 
 
 def stated_numbers(pair: Pair) -> dict[int, Stated]:
@@ -16,11 +16,7 @@ def stated_numbers(pair: Pair) -> dict[int, Stated]:
     bus"); and a noun whose singular and plural are alike, without an article ("the sheep"). What a caption says is not
     there is no phrase.
     """
-    counts: dict[tuple[int, int], Claim] = {}
-    for claim in pair.claims:
-        if claim.kind is ClaimKind.COUNT:
-            counts.setdefault(claim.subject, claim)
-    stated = {}
+    counts, stated = first_counts(pair.claims), {}
     for number, phrase in enumerate(pair.phrases):
         found = _stated(pair, phrase, counts.get((phrase.start, phrase.end)))
         if found and not _is_everywhere(pair, phrase) and not is_unsure_in(pair.caption, phrase.start, phrase.end):
