@@ -99,7 +99,12 @@ class Relations(LineFormat):
         """See `MeasuresTruth`."""
         if not counts["statements"]:
             return [f"blind accuracy: not known: {why_none(self.options.quads)}"]
-        return [f"{name}: {counts[name]}; of a coin: 500" for name in (BLIND, INDICATIVE) if name in counts]
+        return [
+            f"blind accuracy: {counts[name] / 1000:.1%} of the statements are answered right by their words alone; a "
+            f"coin answers 50%{name.removeprefix(BLIND)}"
+            for name in (BLIND, INDICATIVE)
+            if name in counts
+        ]
 
     def image_name(self, sample: Sample) -> str:
         return self._image_of(sample.key)

@@ -303,6 +303,14 @@ def test_what_words_give_away_is_refused_unless_it_is_allowed(tmp_path, monkeypa
     assert module.INDICATIVE in written(tmp_path / "few", pictures(8))[1]
 
 
+def test_the_card_says_how_many_statements_are_answered_blind():
+    (line,) = module.Relations(ExportOptions()).truth_lines(ExportCounts({module.BLIND: 507, "statements": 300}))
+    assert line.startswith("blind accuracy: 50.7% of the statements")
+    assert line.endswith("a coin answers 50%")
+    (line,) = module.Relations(ExportOptions()).truth_lines(ExportCounts({module.INDICATIVE: 507, "statements": 9}))
+    assert line.endswith("50%, only indicative: fewer than 200 statements")
+
+
 def test_quads_say_the_same_of_a_picture_and_its_mirror(tmp_path, monkeypatch):
     folds = []
     monkeypatch.setattr(module.BlindSample, "add", lambda sample, text, label, picture: folds.append(picture))
