@@ -22,6 +22,9 @@ _NO_OVERHANG = 2.0
 PhraseKey = tuple[int, int] | str
 """What tells a phrase of a row from the others: its span, or its words if it has none."""
 
+UNKNOWN: PhraseKey = (-1, -1)
+"""The key of each phrase whose offsets are not whole numbers. Nothing tells two of them apart."""
+
 
 @dataclass(frozen=True)
 class CheckedRow:
@@ -81,7 +84,7 @@ class CheckedRow:
 
 def key_of(box: WrittenBox) -> PhraseKey:
     """What tells the phrase of a box from the others."""
-    return whole(box.span) or (-1, -1) if box.span is not None else box.text or ""
+    return whole(box.span) or UNKNOWN if box.span is not None else box.text or ""
 
 
 def _fault(box: WrittenBox, row: GroundedRow, fractions_as_pixels: bool) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gritmill.auditing import check_words
-from gritmill.auditing.checked_row import SAME_BOX, CheckedRow, PhraseKey
+from gritmill.auditing.checked_row import SAME_BOX, UNKNOWN, CheckedRow, PhraseKey
 from gritmill.auditing.grounded_row import GroundedRow, WrittenBox, whole
 from gritmill.auditing.read_dialect import LEFT_MARKUP
 from transforms.annotations.spans import head_in
@@ -87,7 +87,7 @@ def _score_range(checked: CheckedRow) -> Iterator[str]:
 def _duplicates(checked: CheckedRow) -> Iterator[str]:
     keys = checked.keys
     pairs = checked.same_boxes if len(set(keys)) < len(keys) else ()
-    first = {later: earlier for later, earlier in reversed(pairs) if keys[later] == keys[earlier]}
+    first = {later: earlier for later, earlier in reversed(pairs) if keys[later] == keys[earlier] != UNKNOWN}
     for number, earlier in sorted(first.items()):
         box, other = checked.sound[number][0], checked.sound[earlier][0]
         yield f"{box.place} as {other.place}{_words(box, checked.row)}"
@@ -116,7 +116,8 @@ def _differ(one: PhraseKey, other: PhraseKey, row: GroundedRow) -> bool:
             return False
         if row.ends:  # the words are unknown
             return True
-    return _noun(one, row) != _noun(other, row)
+    nouns = {_noun(one, row), _noun(other, row)}
+    return len(nouns) == 2 and "" not in nouns  # "": offsets of no words, which is a fault of its own
 
 
 def _noun(key: PhraseKey, row: GroundedRow) -> str:
@@ -127,14 +128,14 @@ def _noun(key: PhraseKey, row: GroundedRow) -> str:
 
 
 def _groups(checked: CheckedRow) -> Iterator[str]:
-    keys = checked.keys
-    if len(keys) < 3 or len(keys) - len(set(keys)) < 2:
+    known = [(key, *one) for key, one in zip(checked.keys, checked.sound, strict=True) if key != UNKNOWN]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(key for key, *_ in known))}
+    if len(known) - len(numbers) < 2:
         return
-    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-    phrase = np.array([numbers[key] for key in keys])
-    corners = np.array([corners for _, corners in checked.sound]).T
+    phrase = np.array([numbers[key] for key, *_ in known])
+    corners = np.array([corners for *_, corners in known]).T
     for number in np.flatnonzero(group_boxes(phrase, corners)).tolist():
-        box, found = checked.sound[number]
+        _, box, found = known[number]
         yield f"{box.place} {_rounded(found)}{_words(box, checked.row)}"
 
 
@@ -160,8 +161,9 @@ def _outside_caption(checked: CheckedRow) -> Iterator[str]:
 
 def _not_contained(checked: CheckedRow) -> Iterator[str]:
     for box in checked.row.boxes:
-        if box.span and box.expression and not (box.expression[0] <= box.span[0] and box.span[1] <= box.expression[1]):
-            yield f"{box.place} {_rounded(box.span)} in ref_exps {_rounded(box.expression)}"
+        span, wide = whole(box.span), box.expression
+        if span and wide and not (wide[0] <= span[0] and span[1] <= wide[1]):
+            yield f"{box.place} {_rounded(span)} in ref_exps {_rounded(wide)}"
 
 
 def _copies_differ(checked: CheckedRow) -> Iterator[str]:
@@ -171,7 +173,7 @@ def _copies_differ(checked: CheckedRow) -> Iterator[str]:
 
 
 def _both_nan(copy: tuple[tuple[float, ...], tuple[float, ...]]) -> bool:
-    return all(a == b or (a != a and b != b) for a, b in zip(*copy, strict=True))
+    return len(copy[0]) == len(copy[1]) and all(a == b or (a != a and b != b) for a, b in zip(*copy, strict=True))
 
 
 def _by_words(find: Callable[[str, tuple[int, int]], bool]) -> Find:
@@ -183,7 +185,10 @@ def _by_words(find: Callable[[str, tuple[int, int]], bool]) -> Find:
 
 
 def _other_text(checked: CheckedRow) -> Iterator[str]:
+    good = set(checked.good_spans)
     for box in _phrases_with_text(checked):
+        if box.span is not None and whole(box.span) not in good:  # a fault of its own
+            continue
         if not check_words.is_text_of(checked.row.caption or "", whole(box.span), box.text or ""):
             there = _words(box, checked.row) if box.span else ""
             yield f"{box.place} {box.text!r}, in the caption{there or ' nowhere'}"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from gritmill.auditing.checked_row import CheckedRow, PhraseKey, key_of
+from gritmill.auditing.checked_row import UNKNOWN, CheckedRow, PhraseKey, key_of
 from pipeline.sources.base import valid_text
 from pipeline.stages.phrases import Phrases
 from transforms.annotations.spans import Span, head_in, occurrences
@@ -85,6 +85,8 @@ def _boxes_by_phrase(checked: CheckedRow, pair: Pair) -> tuple[dict[Span, Phrase
     unknown = []
     for box, (x1, y1, x2, y2) in checked.sound:
         key = key_of(box)
+        if key == UNKNOWN:
+            continue
         if key not in phrases:
             phrases[key] = _phrase_of(key, pair, checked.row.ends)
             if phrases[key] is None:

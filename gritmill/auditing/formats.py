@@ -4,7 +4,7 @@ A reader raises `BadCell` if a row is not in its format; then the row counts as 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -64,18 +64,12 @@ def read_grit(row: Row, place: str) -> GroundedRow:
     paired = others[0] if others and len(others[0]) == len(rows) else None
     boxes = []
     for number, item in enumerate(rows):
-        seven = numbers_in(item, 7)
-        beside = None if paired is None else numbers_in(paired[number], 7)
-        boxes.append(
-            WrittenBox(
-                f"{name}[{number}]",
-                None if seven is None else _corners(seven[2:6]),
-                math.nan if seven is None else seven[6],
-                _pair(seven),
-                expression=_pair(beside),
-                copy=None if beside is None or seven is None else (seven[2:], beside[2:]),
-            )
-        )
+        span, corners, score = _of_seven(item)
+        expression, copy = None, None
+        if paired is not None and span:
+            expression, other, its_score = _of_seven(paired[number])
+            copy = None if corners is None else ((*corners, score), (*other, its_score) if other else ())
+        boxes.append(WrittenBox(f"{name}[{number}]", corners, score, span, expression=expression, copy=copy))
     return GroundedRow(
         place,
         picture_in(row, place),
@@ -131,17 +125,15 @@ def read_hf(row: Row, place: str) -> GroundedRow:
     """A row of gritmill's export `hf`: `groundings` with `start`, `end`, `box` as fractions, `score`."""
     boxes = []
     for number, item in enumerate(_objects(row, "groundings")):
-        span = numbers_in([item.get("start"), item.get("end")], 2)
-        wide = numbers_in([item.get("expression_start"), item.get("expression_end")], 2)
         score = as_number(item.get("score"))
         boxes.append(
             WrittenBox(
                 f"groundings[{number}]",
                 _corners(numbers_in(item.get("box"), 4)),
                 math.nan if score is None else score,
-                _pair(span),
+                _offsets(item, "start", "end"),
                 _text(item.get("phrase")),
-                _pair(wide),
+                _offsets(item, "expression_start", "expression_end"),
             )
         )
     return GroundedRow(place, picture_in(row, place), caption_in(row), tuple(boxes), size=size_in(row))
@@ -156,7 +148,7 @@ def read_truth(row: Row, place: str) -> GroundedRow:
     sides = size_in(row) * 2
     boxes = []
     for number, item in enumerate(items):
-        span = numbers_in([item.get("start"), item.get("end")], 2)
+        span = _offsets(item, "start", "end")
         unit = "pixels" if item.get("pixels") else "boxes"
         written = item.get(unit) or []
         if not isinstance(written, list):
@@ -165,7 +157,7 @@ def read_truth(row: Row, place: str) -> GroundedRow:
             corners = numbers_in(box, 4)
             if corners and in_pixels and unit == "boxes":
                 corners = tuple(corner * side for corner, side in zip(corners, sides, strict=True))
-            boxes.append(WrittenBox(f"truth[{number}]", _corners(corners), None, _pair(span), _text(item.get("text"))))
+            boxes.append(WrittenBox(f"truth[{number}]", _corners(corners), None, span, _text(item.get("text"))))
     if in_pixels:
         return _in_pixels(row, place, caption_in(row), boxes)
     return GroundedRow(place, picture_in(row, place), caption_in(row), tuple(boxes), size=size_in(row))
@@ -215,8 +207,26 @@ def _objects(row: Row, name: str) -> list[Mapping[str, Any]]:
     return items
 
 
-def _pair(numbers: Sequence[float] | None) -> WrittenSpan | None:
-    return None if numbers is None else (numbers[0], numbers[1])
+def _of_seven(item: Any) -> tuple[WrittenSpan | None, Corners | None, float | None]:
+    """Span, box and score of a row of GRIT. None for a box of other values than numbers; NaN for such offsets and
+    scores. All None if the row has not seven values, so that only its box has a fault."""
+    if not isinstance(item, list | tuple) or len(item) != 7:
+        return None, None, None
+    score = numbers_in(item[6:], 1)
+    return _span(item[:2]), _corners(numbers_in(item[2:6], 4)), math.nan if score is None else score[0]
+
+
+def _span(values: Any) -> WrittenSpan:
+    """Two offsets, each NaN if they are not two numbers. Each NaN is an object of its own, so that a dictionary takes
+    no two phrases with it for one."""
+    start, end = (value if value == value else float("nan") for value in numbers_in(values, 2) or (math.nan, math.nan))
+    return start, end
+
+
+def _offsets(item: Mapping[str, Any], *names: str) -> WrittenSpan | None:
+    """The offsets under two names; None if there are none."""
+    values = [item.get(name) for name in names]
+    return None if values == [None, None] else _span(values)
 
 
 def _each(value: Any) -> list[Any]:
@@ -225,10 +235,11 @@ def _each(value: Any) -> list[Any]:
 
 
 def _mentions(value: Any, caption: str) -> list[WrittenSpan | None]:
-    """The mentions in `tokens_positive`: [[start, end], …], or one span alone; None for what is no span."""
-    written = [numbers_in(part, 2) for part in _each(value)]
-    spans = [span for span in written if span and whole((span[0], span[1]))]
-    return [_pair(span) for span in (mentions(spans, caption) if len(spans) == len(written) else written)]
+    """The mentions in `tokens_positive`: [[start, end], …], or one span alone; None if there are none."""
+    if value is None or value == []:
+        return [None]
+    written = [_span(part) for part in _each(value)]
+    return [_span(part) for part in mentions(written, caption)] if all(map(whole, written)) else [*written]
 
 
 def _text(value: Any) -> str | None:

@@ -62,6 +62,18 @@ def _eight_values(row):
     row["ref_exps"][0].append(1.0)
 
 
+def _expression_of_six(row):
+    row["ref_exps"][0].pop()
+
+
+def _no_offsets(row):
+    """Two of the rows have one box, and nothing says whether they are one phrase."""
+    for rows in (row["noun_chunks"], row["ref_exps"]):
+        rows[1][2:6] = rows[0][2:6]
+        for one in rows:
+            one[:2] = [math.nan, math.nan]
+
+
 def _in_pixels(row):
     for number, (_, _, x1, y1, x2, y2, _) in enumerate(row["noun_chunks"]):
         both(row, number, x1=640 * x1, y1=480 * y1, x2=640 * x2, y2=480 * y2)
@@ -117,7 +129,8 @@ FAULTS = {
     "no_words": (lambda row: row.update(caption=" \n"), {"empty_caption": 1}),
     "no_boxes": (_without_boxes, {"no_boxes": 1}),
     "row_counts": (_one_expression_less, {"row_counts": 1}),
-    "malformed_box": (_eight_values, {"malformed_box": 1, "score_range": 1}),
+    "malformed_box": (_eight_values, {"malformed_box": 1}),
+    "malformed_expression": (_expression_of_six, {"copies_differ": 1}),
     "not_finite": (lambda row: both(row, 0, x1=math.nan), {"not_finite": 1}),
     "infinite": (lambda row: both(row, 0, y2=math.inf), {"not_finite": 1}),
     "other_unit": (_in_pixels, {"other_unit": 3}),
@@ -133,6 +146,7 @@ FAULTS = {
     "shared_box": (_box_shared, {"shared_box": 1}),
     "group_box": (_group, {"group_box": 1}),
     "malformed_span": (lambda row: both(row, 0, start=0.5), {"malformed_span": 1}),
+    "offsets_are_no_numbers": (_no_offsets, {"malformed_span": 3}),
     "empty_span": (lambda row: both(row, 1, end=row["noun_chunks"][1][0]), {"empty_span": 1}),
     "blank_span": (lambda row: both(row, 0, start=1, end=2), {"empty_span": 1}),
     "outside_caption": (lambda row: both(row, 2, end=500), {"outside_caption": 1}),

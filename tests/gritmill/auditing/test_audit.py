@@ -386,6 +386,49 @@ def test_a_phrase_of_an_empty_caption_has_no_other_fault(tmp_path):
     assert found(gritmill.audit(tmp_path / "a.jsonl")) == {"empty_caption": 1}
 
 
+_BOX, _WRONG = [0.1, 0.1, 0.5, 0.5], ["0", "5"]
+_PIXELS = {"file_name": "a.jpg", "width": 9, "height": 9}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"caption": "a dog", "noun_chunks": [[*_WRONG, *_BOX, 0.5]] * 2},
+        {"caption": "a dog", "groundings": [{"start": 0, "box": _BOX, "score": 0.5, "phrase": "a dog"}] * 2},
+        {"caption": "a dog", "truth": [{"start": 0.5, "end": 5, "text": "dog", "boxes": [_BOX]}] * 2},
+        {**_PIXELS, "caption": "a dog", "annotations": [{"bbox": [1, 1, 5, 5], "tokens_positive": [_WRONG]}] * 2},
+        {
+            **_PIXELS,
+            "grounding": {
+                "caption": "a dog",
+                "regions": [{"bbox": [1, 1, 5, 5], "tokens_positive": [None], "phrase": "a cat"}] * 2,
+            },
+        },
+    ],
+    ids=str,
+)
+def test_offsets_that_are_no_numbers_are_in_one_check(tmp_path, row):
+    """Also in claims: nobody knows which noun phrase they are. Fractions are equal, so they are one phrase."""
+    planted.write_lines([row], tmp_path / "a.jsonl")
+    assert found(gritmill.audit(tmp_path / "a.jsonl")) == {"malformed_span": 1 if "truth" in row else 2}
+
+
+@pytest.mark.parametrize("score", [None, "0.5", True, []])
+def test_a_score_that_is_no_number_is_no_fault_of_the_box(tmp_path, score):
+    planted.write_lines([{"caption": "a dog", "noun_chunks": [[0, 5, *_BOX, score]]}], tmp_path / "a.jsonl")
+    result = gritmill.audit(tmp_path / "a.jsonl", no_claims=True)
+    assert (found(result), result["counts"]["sound_boxes"]) == ({"score_range": 1}, 1)
+
+
+def test_offsets_without_words_are_no_other_words_and_no_other_thing(tmp_path):
+    groundings = [
+        {"start": start, "end": end, "box": _BOX, "score": 0.5, "phrase": phrase}
+        for start, end, phrase in ((0, 5, "a dog"), (3, 3, "a cat"), (50, 60, "a bird"))
+    ]
+    planted.write_lines([{"caption": "a dog", "groundings": groundings}], tmp_path / "a.jsonl")
+    assert found(gritmill.audit(tmp_path / "a.jsonl", no_claims=True)) == {"empty_span": 1, "outside_caption": 1}
+
+
 def test_the_export_json_of_another_program_hides_nothing(tmp_path):
     planted.write_lines([planted.clean(0)], tmp_path / "grit_coyo.jsonl")
     (tmp_path / "parts").mkdir()
