@@ -1,12 +1,13 @@
 """Inputs of `gritmill audit` -> the files to read. Images are not needed, so these are other files than a run reads."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from pipeline import files, layout
 from pipeline.faults import CallError, RunFault
-from pipeline.files.typed import read_typed
+from pipeline.files.typed import find_typed
 from pipeline.pack.manifest import read_manifest
 from pipeline.plan.braces import expand
 from pipeline.source_kinds import METADATA, unpacked_name
@@ -17,6 +18,9 @@ _ENDINGS = (".parquet", ".jsonl", ".ndjson", ".json", ".tar", ".tgz", ".tsv")
 _REPEATED = {"grit": ("grit_coyo.jsonl",), "instructions": ("instructions.json",), "relations": ("relations.json",)}
 """By format of an export, the files whose rows are also in others, which can be read row by row."""
 
+_OF_EXPORT = re.compile(rf"(.+)/(?:{re.escape(layout.EXPORT)}|parts/[^/]+)\Z", re.DOTALL)
+"""A file that an export has, finished or not, before any other one repeats its rows."""
+
 
 def find_files(inputs: Sequence[str]) -> list[str]:
     """The URIs of the files that paths, globs, brace patterns and folders name, each once, in the order of the inputs.
@@ -25,7 +29,7 @@ def find_files(inputs: Sequence[str]) -> list[str]:
     same rows in two files, one of them. Of a table and a tar with the same name, as img2dataset writes them, the table.
 
     Raises:
-      CallError: an input matches no file, or a folder has none that can be read.
+      CallError: an input matches no file, a folder has none that can be read, or an export in it is not finished.
     """
     return list(dict.fromkeys(uri for pattern in inputs for uri in _files_of(pattern)))
 
@@ -42,16 +46,21 @@ def _files_of(pattern: str) -> Iterator[str]:
         yield from found
 
 
-def _besides_data(export: str, found: Iterable[str]) -> set[str]:
-    """The files of an export of gritmill that are not its data: its own ones, and those that repeat rows."""
+def _besides_data(folder: str, found: Iterable[str]) -> set[str]:
+    """Of files, those of the export of gritmill in a folder that are not its data: its own ones, and those that repeat
+    rows. Raises CallError if the export is not finished."""
     from gritmill.exports.export import ExportSummary  # imports what exports need
 
-    folder = files.parent(export)
+    export = files.join(folder, layout.EXPORT)
     try:
-        name = read_typed(export, ExportSummary).format
+        summary = find_typed(export, ExportSummary)
     except RunFault:
-        return set()  # an export.json of another program
-    own = {export, *(files.join(folder, repeated) for repeated in _REPEATED.get(name, ()))}
+        summary = None  # of another program, or damaged
+    if summary is None:
+        if files.exists(files.join(folder, layout.EXPORT_MARKER)):
+            raise CallError(f"FILE: {folder}: this export is not finished; run gritmill export again")
+        return set()
+    own = {export, *(files.join(folder, repeated) for repeated in _REPEATED.get(summary.format, ()))}
     parts = files.join(folder, "parts/")
     return {uri for uri in found if uri in own or uri.startswith(parts)}
 
@@ -66,7 +75,7 @@ def _in_folder(folder: str) -> list[str]:
             return [files.join(folder, shard.index) for shard in manifest.shards]
     uris = [info.uri for infos in files.list_tree(folder).values() for info in infos]
     found = {uri for uri in uris if unpacked_name(uri.lower()).endswith(_ENDINGS) and not METADATA.search(uri)}
-    for export in [uri for uri in found if files.name(uri) == layout.EXPORT]:
+    for export in {folder, *(match[1] for match in map(_OF_EXPORT.match, found) if match)}:
         found -= _besides_data(export, found)
     tables = {uri.rpartition(".")[0] for uri in found if uri.endswith(".parquet")}
     return sorted(uri for uri in found if not uri.endswith(".tar") or uri.removesuffix(".tar") not in tables)

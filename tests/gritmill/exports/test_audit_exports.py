@@ -5,6 +5,7 @@ import pytest
 import gritmill
 from gritmill.auditing.find_files import find_files
 from gritmill.exports.options import ExportOptions, RelationForm
+from pipeline.faults import CallError
 
 
 @pytest.mark.parametrize("to", ["grit", "odvg", "mdetr", "hf", "tsv"])
@@ -23,3 +24,18 @@ def test_conversations_are_read_from_the_lines_alone(finished, tmp_path, to, opt
     gritmill.export(finished, to, tmp_path / "out", options=ExportOptions(**options))
     assert (tmp_path / "out" / f"{to}.json").exists()
     assert find_files([str(tmp_path / "out")]) == [f"{tmp_path}/out/{to}.jsonl"]
+
+
+@pytest.mark.parametrize("to", ["grit", "odvg", "hf"])
+@pytest.mark.parametrize("below", ["", "ours"], ids=["itself", "in a tree"])
+@pytest.mark.parametrize("damage", ["killed", "damaged"])
+def test_an_export_that_is_not_finished_is_refused(finished, tmp_path, to, below, damage):
+    """Its rows may be in its parts, in their table and in the file over all parts."""
+    gritmill.export(finished, to, tmp_path / below / "out")
+    summary = tmp_path / below / "out" / "export.json"
+    if damage == "killed":
+        summary.unlink()
+    else:
+        summary.write_text(summary.read_text().replace("figures", "figure"))
+    with pytest.raises(CallError, match="out: this export is not finished; run gritmill export again"):
+        gritmill.audit(tmp_path if below else tmp_path / "out", no_claims=True)
