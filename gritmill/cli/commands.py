@@ -15,15 +15,15 @@ from gritmill import demo as scenes
 from gritmill.auditing.audit import audit as audit_data
 from gritmill.cli import json_output, outcome
 from gritmill.cli.completion import completer
-from gritmill.cli.derive import Call, Command, Group, derive
+from gritmill.cli.derive import Call, Command, Group, derive, given
 from gritmill.evaluation.calibrate import calibrate as calibrate_threshold
 from gritmill.evaluation.evaluate import evaluate as measure
-from gritmill.exports import formats
-from gritmill.exports.options import ExportOptions, Level, RelationForm
+from gritmill.exports import formats, is_built_in
+from gritmill.exports.options import ExportOptions, Level, RelationForm, check_used
 from gritmill.looking import look as look_at_sources
 from gritmill.options import AsJson, Option
 from gritmill.pages.viewer.view import view as write_page
-from pipeline.faults import DataFault, printable
+from pipeline.faults import CallError, DataFault, printable
 from transforms.wording import counted
 
 if TYPE_CHECKING:
@@ -269,6 +269,8 @@ def export(
     from gritmill.exports.export import export as exported
     from pipeline import files, layout
 
+    if is_built_in(to):
+        check_used(to, given.get())
     finished = files.exists(files.join(files.canonical(output), layout.EXPORT))
     options = ExportOptions(
         images,
@@ -300,6 +302,8 @@ def view(call: Call, serve: Serve = False, port: Port = 0) -> None:
     from gritmill.pages.viewer.serve import address, server
     from pipeline import files
 
+    if not serve and "port" in given.get():
+        raise CallError("--port: only with --serve")
     summary = call()
     counts = ", ".join(f"{summary[name]} {name}" for name in ("kept", "rejected", "failed"))
     print(f"{counts}; {summary['missing']} without an image; {counted(summary['asked'], 'box')} to check")
@@ -315,10 +319,11 @@ def view(call: Call, serve: Serve = False, port: Port = 0) -> None:
 
 
 @derive(app, measure, "eval")
-def evaluate(call: Call, phrases_only: bool, relations: bool) -> None:
+def evaluate(call: Call, phrases_only: bool, relations: bool, detect: bool) -> None:
     """Measure boxes, phrases or claims against human annotations."""
-    from gritmill.evaluation import relation_tables, tables
+    from gritmill.evaluation import options, relation_tables, tables
 
+    options.check_measured(phrases_only, relations, detect, given.get())
     result = call()
     json_output.add(**result)
     if phrases_only:
@@ -337,11 +342,11 @@ def calibrate(
     call: Call, output: str, without_truth: str | None, clicks: str | None, config_name: str, changes: list[str]
 ) -> None:
     """Find the score threshold for a target precision: on annotations, on a run without, or from your answers."""
-    from gritmill.evaluation import tables
-    from gritmill.evaluation.options import check_changes
+    from gritmill.evaluation import options, tables
 
     way = "--clicks" if clicks is not None else "--without-truth" if without_truth is not None else "--truth"
-    check_changes(way, [change.partition("=")[0].strip() for change in changes])
+    options.check_used(way, given.get())
+    options.check_changes(way, [change.partition("=")[0].strip() for change in changes])
     result = call()
     json_output.add(folder=output, **{key: value for key, value in result.items() if key != "curves"})
     if without_truth is not None:

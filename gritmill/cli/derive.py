@@ -24,6 +24,9 @@ Finish = Callable[..., None]
 beam_arguments: ContextVar[tuple[str, ...]] = ContextVar("beam_arguments", default=())
 """The words after --. Typer would read the first of them as CONFIG."""
 
+given: ContextVar[tuple[str, ...]] = ContextVar("given", default=())
+"""The names of the parameters that the words of the running command have, also those with their default."""
+
 _SET = inspect.Parameter(
     "changes",
     inspect.Parameter.KEYWORD_ONLY,
@@ -133,7 +136,10 @@ class Command(_FlagsWithoutType, TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.meta[WORDS] = list(args)
         lists = {flag for param in self.params if getattr(param, "multiple", False) for flag in param.opts}
-        return super().parse_args(ctx, expand_lists(args, lists))
+        rest = super().parse_args(ctx, expand_lists(args, lists))
+        sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
+        given.set(tuple(name for name, source in sources.items() if source and source.name == "COMMANDLINE"))
+        return rest
 
 
 class Group(_FlagsWithoutType, TyperGroup):

@@ -60,7 +60,7 @@ def calibrate(
     others = {"on": on, "images": images, "split": split, "precision": precision, "limit": limit, "seed": seed}
     check_used(way, [name for name, value in others.items() if value != defaults[name]])
     if clicks is not None and resolve_config(config) != resolve_config("grit"):
-        raise CallError("CONFIG: calibrate --clicks does not use it; leave it out")
+        check_used(way, ["config"])
     if limit is not None and limit < 1:
         raise CallError(f"--limit: {limit}: must be at least 1")
     if clicks is not None:

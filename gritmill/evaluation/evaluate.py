@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from gritmill.evaluation import options
-from gritmill.evaluation.options import Nms, TruthFormat
+from gritmill.evaluation.options import Nms, TruthFormat, check_measured
 from gritmill.options import Config, Quiet, resolve_config
 from pipeline.faults import CallError
 from transforms.wording import suggestion
@@ -51,7 +51,9 @@ def evaluate(
     configuration = resolve_config(config)
     if nms not in set(Nms):
         raise CallError(f"--nms: {nms}: no such value; {suggestion(nms, Nms)}")
-    _check_options(on, phrases_only, relations, detect, images is not None)
+    others = {"images": images is not None, "alone": alone, "nms": nms != Nms.NONE}
+    check_measured(phrases_only, relations, detect, [name for name, is_given in others.items() if is_given])
+    _check_format(on, phrases_only, relations)
 
     def opened() -> "Truth":
         return open_truth(on, truth, images, split, limit, configuration.source.columns, boxes)
@@ -71,13 +73,7 @@ def evaluate(
     return result
 
 
-def _check_options(on: str, phrases_only: bool, relations: bool, detect: bool, images: bool) -> None:
-    if phrases_only and relations:
-        raise CallError("--phrases and --relations: give only one of them")
-    if detect and not relations:
-        raise CallError("--detect: only with --relations")
-    if relations and images and not detect:
-        raise CallError("--images: with --relations, images are used only with --detect")
+def _check_format(on: str, phrases_only: bool, relations: bool) -> None:
     if (phrases_only or relations) and on == TruthFormat.REFCOCO:
         option = "--phrases" if phrases_only else "--relations"
         raise CallError(f"{option}: refcoco has expressions but no captions; use flickr30k or jsonl")

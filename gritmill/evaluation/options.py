@@ -1,6 +1,6 @@
 """Options of the evaluation commands. This module must import fast."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -71,17 +71,31 @@ Seed = Annotated[int, Option("--seed", "Seed of the bootstrap.", "N", min=0)]
 _USED_BY = {
     **dict.fromkeys(("on", "images", "split"), ("--truth",)),
     "precision": ("--truth", "--clicks"),
-    **dict.fromkeys(("limit", "seed"), ("--truth", "--without-truth")),
+    **dict.fromkeys(("config", "limit", "seed"), ("--truth", "--without-truth")),
 }
-"""The ways of `calibrate` that use an option."""
+"""The ways of `calibrate` that use an option; all of them use the others."""
 
 
 def check_used(way: str, given: Iterable[str]) -> None:
     """Raises CallError if `calibrate` does not use an option. way: --truth, --without-truth or --clicks. given: names
     of the options that are given."""
     for name in given:
-        if way not in _USED_BY[name]:
-            raise CallError(f"--{name}: calibrate {way} does not use it; leave it out")
+        if way not in _USED_BY.get(name, (way,)):
+            shown = "CONFIG" if name == "config" else f"--{name}"
+            raise CallError(f"{shown}: calibrate {way} does not use it; leave it out")
+
+
+def check_measured(phrases_only: bool, relations: bool, detect: bool, given: Collection[str]) -> None:
+    """Raises CallError if `eval` does not use an option. given: names of the options that are given."""
+    if phrases_only and relations:
+        raise CallError("--phrases and --relations: give only one of them")
+    if detect and not relations:
+        raise CallError("--detect: only with --relations")
+    if relations and "images" in given and not detect:
+        raise CallError("--images: with --relations, images are used only with --detect")
+    way, unused = ("--phrases", ("alone", "nms", "images")) if phrases_only else ("--relations", ("alone", "nms"))
+    if (phrases_only or relations) and (found := [name for name in unused if name in given]):
+        raise CallError(f"--{found[0]}: eval {way} does not use it; leave it out")
 
 
 def check_changes(way: str, keys: Iterable[str]) -> None:

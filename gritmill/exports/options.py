@@ -1,7 +1,7 @@
 """The options of an export."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -79,13 +79,16 @@ def used_options(name: str, options: ExportOptions, *, built_in: bool) -> dict[s
     used = vars(options) | {"level": options.level or (Level.CHUNKS if name == "mdetr" else Level.EXPRESSIONS)}
     if not built_in:
         return used
-    for option, users in USED_BY.items():
-        if name in users:
-            continue
-        del used[option]
-        if option != "images" and getattr(options, option) != getattr(ExportOptions, option):
+    check_used(name, [option for option in used if getattr(options, option) != getattr(ExportOptions, option)])
+    return {option: value for option, value in used.items() if name in USED_BY[option]}
+
+
+def check_used(name: str, given: Iterable[str]) -> None:
+    """Raises CallError if a built-in format does not use one of the options that are given; `images` may always be."""
+    for option in given:
+        users = USED_BY.get(option, (name,))
+        if name not in users and option != "images":
             raise CallError(f"{_flag(option)}: {name} does not use it; leave it out, or export to {_listed(users)}")
-    return used
 
 
 def as_command(name: str, used: Mapping[str, Any]) -> str:

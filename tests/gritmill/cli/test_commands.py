@@ -237,6 +237,27 @@ def test_a_folder_that_does_not_exist_is_told_as_such(invoke, tmp_path, words, l
 @pytest.mark.parametrize(
     ("words", "line"),
     [
+        (["export", "run", "--to", "grit", "--seed", "0"], "--seed: grit does not use it; leave it out, or export to "),
+        (
+            ["export", "run", "--to", "coco", "--form", "vsr"],
+            "--form: coco does not use it; leave it out, or export to ",
+        ),
+        (
+            ["export", "run", "--to", "yolo", "--split", ""],
+            "--split: yolo does not use it; leave it out, or export to ",
+        ),
+        (["view", "run", "--port", "0"], "--port: only with --serve"),
+    ],
+)
+def test_an_option_that_is_not_used_is_refused_also_with_its_default(invoke, words, line):
+    status, (said,) = invoke(*words, "--output", "out")
+    assert status == 2
+    assert said.startswith(f"gritmill: {line}")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
         (["run", "photos.jsonl"], "photos.jsonl: not a configuration; did you mean --input photos.jsonl?"),
         (["run", "in/0.tar", "in/1.tar"], "in/0.tar: not a configuration; did you mean --input in/0.tar?"),
         (["ground", "in", "--output", "out"], "in: not a configuration; did you mean --input in?"),

@@ -149,16 +149,25 @@ def test_a_file_as_the_folder_is_named_before_anything_is_read(call, tmp_path, w
             for words in (
                 ("--limit", 3),
                 ("--on", "vsr"),
+                ("--on", "jsonl"),  # the default, given
                 ("--images", "photos"),
                 ("--split", "val"),
                 ("--seed", 1),
+                ("--seed", 0),
             )
         ),
         ("--clicks", ("--set", "selection.score=0.4"), "--set: selection.score: calibrate --clicks does not use it"),
         ("--clicks", ("demo",), "CONFIG: calibrate --clicks does not use it"),
+        ("--clicks", ("grit",), "CONFIG: calibrate --clicks does not use it"),
         *(
             ("--without-truth", words, f"{words[0]}: calibrate --without-truth does not use it")
-            for words in (("--precision", 0.8), ("--on", "refcoco"), ("--images", "photos"), ("--split", "val"))
+            for words in (
+                ("--precision", 0.8),
+                ("--precision", 0.9),
+                ("--on", "refcoco"),
+                ("--images", "photos"),
+                ("--split", "val"),
+            )
         ),
         (
             "--without-truth",

@@ -231,6 +231,7 @@ def test_progress_counts_pictures_and_ends_at_all_of_them():
     ("words", "line"),
     [
         (("eval", "--truth", "own.jsonl", "--on", "refcoco", "--phrases"), "--phrases: refcoco has expressions"),
+        (("eval", "--truth", "own.jsonl", "--phrases", "--nms", "none"), "--nms: eval --phrases does not use it"),
         (("eval", "--truth", "no.jsonl"), "--truth: no.jsonl: no such file"),
         (("eval", "--truth", "own.jsonl", "--images", "no"), "--images: no: no such folder"),
         (("eval", "--truth", "own.jsonl", "--set", "detector.model=no-such"), "detector.model: no-such: no such"),

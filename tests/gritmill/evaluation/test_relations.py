@@ -144,6 +144,9 @@ def test_the_parts_of_the_table_add_up(own, capsys):
         ({"relations": True, "on": "refcoco"}, "--relations: refcoco has expressions"),
         ({"on": "vsr"}, "--on vsr: .*add --relations"),
         ({"relations": True, "boxes": "instances.json"}, "--boxes: jsonl has its own boxes"),
+        ({"relations": True, "alone": True}, "--alone: eval --relations does not use it; leave it out"),
+        ({"phrases_only": True, "nms": "caption"}, "--nms: eval --phrases does not use it; leave it out"),
+        ({"phrases_only": True, "images": "photos"}, "--images: eval --phrases does not use it; leave it out"),
     ],
 )
 def test_options_that_do_not_fit(own, options, why):
