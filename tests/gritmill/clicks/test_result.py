@@ -32,7 +32,10 @@ def test_the_threshold_is_written_and_printed(call, tmp_path):
     ):
         assert line in screen.splitlines()
     assert "lowest possible" not in screen
-    assert f"selection.score={result['threshold']:g}" in (tmp_path / "out/calibration.html").read_text()
+    page = (tmp_path / "out/calibration.html").read_text()
+    assert f"selection.score={result['threshold']:g}" in page
+    for low, high in (result["interval"]["precision"], result["best_f1"]["interval"]["f1"]):
+        assert f"<td>{low:.1%} to {high:.1%}</td>".replace("%", " %") in page
 
 
 def test_a_precision_at_the_lowest_score_is_marked(call, tmp_path):

@@ -142,6 +142,8 @@ def test_calibrate_writes_the_line_to_paste(call, own):
     assert {"present", "absent", "singular", "noun chunk", "one thing"} <= set(result["curves"])
     shown = (own.parent / "out" / "calibration.html").read_text()
     assert result["paste"]["set"] in shown
+    low, high = result["interval"]["precision"]
+    assert f"precision {low:.1%} to {high:.1%}".replace("%", " %") in shown
     assert shown.count("<svg") == 3
     before = shown
     assert call("calibrate", "demo", "--truth", SCENES, "--limit", 6, "--output", "out", "--quiet")[0] == 0

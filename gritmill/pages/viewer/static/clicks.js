@@ -116,6 +116,14 @@
 
   // The page
 
+  /** Wilson's 95 % interval of a share, in percent. */
+  function limits(found, of) {
+    const [share, square] = [found / of, 1.96 ** 2 / of];
+    const half = 1.96 * Math.sqrt((share * (1 - share)) / of + square / (4 * of));
+    const ends = [-half, half].map((step) => Math.round((100 * (share + square / 2 + step)) / (1 + square)));
+    return `${ends[0]} to ${ends[1]} %`;
+  }
+
   function show() {
     const at = current();
     const counts = Object.fromEntries(ANSWERS.map((one) => [one, given.filter(([, answer]) => answer === one).length]));
@@ -131,7 +139,7 @@
     control("count").textContent = at < places.length ? `box ${number(given.length + 1)} of ${number(places.length)}` : "done";
     const decided = counts.yes + counts.no;
     control("estimate").textContent = decided
-      ? `Yes: ${Math.round((100 * counts.yes) / decided)} % of ${plural(decided, "answer")}. The boxes are spread over all scores, ` +
+      ? `Yes: ${Math.round((100 * counts.yes) / decided)} % of ${plural(decided, "answer")}, 95 % interval ${limits(counts.yes, decided)}. The boxes are spread over all scores, ` +
         "so this is not the precision of the run: calibrate computes it."
       : "";
   }

@@ -122,7 +122,7 @@ def test_answers_are_given_undone_kept_saved_and_loaded(chromium, page, tmp_path
     given += ["yes", "skipped"]
     assert answers(browser)[:8] == [*given, None]
     assert find(browser, "#count")[0].text == "box 8 of 60"
-    assert "Yes: 50 % of 6 answers" in find(browser, "#estimate")[0].text
+    assert "Yes: 50 % of 6 answers, 95 % interval 19 to 81 %." in find(browser, "#estimate")[0].text
     assert [find(browser, f"#tally-{name}")[0].text for name in ("yes", "no", "skipped")] == ["3", "3", "1"]
 
     browser = opened(chromium, page)
