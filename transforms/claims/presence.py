@@ -12,6 +12,7 @@ So does what nobody does to a thing: "nobody is wearing a hat".
 from functools import partial
 
 from transforms.claims.numerals import MORE, NONE, Count, value_of
+from transforms.claims.quotations import is_quoted
 from transforms.claims.sentence import Presence, Sentence
 from transforms.claims.unsure import is_unsure
 from transforms.claims.word_lists import forms_of, words_of
@@ -39,7 +40,8 @@ def read_presence(sentence: Sentence) -> dict[int, Count]:
 def _presence(sentence: Sentence, number: int, negated: frozenset[int]) -> _Found:
     chunk = sentence.chunks[number]
     first, words = chunk.first, sentence.words
-    unsure = is_unsure(words, first, chunk.last)
+    quoted = is_quoted(sentence.text, *sentence.span(number))
+    unsure = quoted or is_unsure(words, first, chunk.last)
     is_zero = words[first] in ("zero", "0") and sentence.is_plural(chunk.head)  # but "a zero gravity chair"
     if words[first] == "no" or is_zero:  # "a sign that says no dogs"
         presence, count = _after_no(sentence, number)
@@ -48,7 +50,7 @@ def _presence(sentence: Sentence, number: int, negated: frozenset[int]) -> _Foun
         if sentence.before(first, 3)[:2] in (("with", "or"), ("with", "and")) or sentence.negates(max(first - 2, 0)):
             return _UNSURE
         last = first if words[first] == "any" else first - 1
-        return Presence.ABSENT, None if _is_name(sentence, number) else Count(NONE, 0, first - 1, last)
+        return Presence.ABSENT, None if quoted or _is_name(sentence, number) else Count(NONE, 0, first - 1, last)
     if unsure and not _is_joined_to_absent(sentence, number):
         return _UNSURE
     return _negated(sentence, number, negated) or _joined(sentence, number) or _STATED

@@ -127,7 +127,7 @@ def _coordinated(sentence: Sentence, number: int) -> tuple[tuple[int, ...], ...]
     chunk, top = sentence.chunks[other], sentence.top(other)
     is_object = sentence.deps[top] == "conj" and sentence.chunk_at[sentence.heads[top]] == number
     ends = chunk.last + 1 == len(sentence.words) or sentence.words[chunk.last + 1] == "."
-    return ((other,),) if is_object and ends and chunk.drop is None else ()
+    return ((other,),) if is_object and ends and chunk.is_stated else ()
 
 
 def _claim(

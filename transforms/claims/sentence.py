@@ -58,7 +58,7 @@ class Sentence:
       that another one is compared with: the car of "a dog to the left of a car". spent: tokens of wordings without an
       object: "side by side". capitals: tokens with a capital letter at the start; none in a caption of capital letters
       alone, where they tell as much as small letters alone do. is_title: whether all nouns, adjectives and verbs have
-      one, "Two Men And A Dog", so that names cannot be told from other words.
+      one, "Two Men And A Dog", so that names cannot be told from other words. text: the caption.
     """
 
     words: list[str]
@@ -73,6 +73,7 @@ class Sentence:
     spent: set[int] = field(default_factory=set)
     capitals: set[int] = field(default_factory=set)
     is_title: bool = False
+    text: str = ""
 
     @classmethod
     def from_doc(cls, doc: Doc, phrases: Phrases) -> "Sentence":
@@ -86,7 +87,7 @@ class Sentence:
             start = token.idx
             starts.append(start)
             ends.append(start + len(token))
-        sentence = cls(words, tags, deps, heads, starts, ends, [], [-1] * len(words))
+        sentence = cls(words, tags, deps, heads, starts, ends, [], [-1] * len(words), text=doc.text)
         if not doc.text.isupper():
             sentence.capitals.update(token.i for token in doc if token.text[:1].isupper())
         sentence.is_title = _is_title(doc)

@@ -1,4 +1,5 @@
-"""Words around a thing that leave open whether it is there: "waiting for a bus", "a camel or a giraffe", a question.
+"""Words around a thing that leave open whether it is there: "waiting for a bus", "a camel or a giraffe", a question, a
+quotation, "a train shaped cake".
 
 These are rules on words alone, so that they also serve where there is no parsed caption any more. They say nothing of
 what a caption says is not there: see `presence`.
@@ -9,7 +10,8 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import islice
 
-from transforms.claims.word_lists import unreal
+from transforms.claims.quotations import is_quoted
+from transforms.claims.word_lists import unreal, words_of
 
 _WORD = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")
 _ENDS = frozenset((".", "?", "!"))
@@ -28,14 +30,25 @@ def is_unsure(words: Sequence[str], first: int, last: int) -> bool:
         before = [word for word in near if not _is_between(word)]
         if any(tuple(before[-number:]) in unreal() for number in range(1, _LONGEST + 1)):
             return True
-    return "or" in (*words[max(first - 1, 0) : first], *after[:1])
+    return "or" in (*words[max(first - 1, 0) : first], *after[:1]) or _names_a_form(after)
 
 
 def is_unsure_in(caption: str, start: int, end: int) -> bool:
-    """The same for characters of a caption, end exclusive."""
+    """The same for characters of a caption, end exclusive; also if these are quoted."""
+    if is_quoted(caption, start, end):
+        return True
     before, rest = _WORD.findall(caption[:start].lower()), caption[end:].lower()
-    after = [word.group() for word in islice(_WORD.finditer(rest), None if "?" in rest else 1)]
+    after = [word.group() for word in islice(_WORD.finditer(rest), None if "?" in rest else 2)]
     return is_unsure([*before, "", *after], len(before), len(before))
+
+
+def _names_a_form(after: Sequence[str]) -> bool:
+    """Whether the words after a thing say that another one has its form: "a train shaped cake", but neither "a train
+    shaped like a dragon" nor "trains shaped differently"."""
+    if not after or after[0] not in words_of("predicates", "formed"):
+        return False
+    following = next(iter(after[1:]), "")
+    return following not in words_of("predicates", "after_formed") and not following.endswith("ly")
 
 
 @cache

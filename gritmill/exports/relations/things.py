@@ -13,6 +13,7 @@ from transforms.claims import geometry
 from transforms.claims.check_relations import RELATIONS
 from transforms.claims.group_boxes import without_groups
 from transforms.claims.stuff import is_stuff
+from transforms.claims.unsure import is_unsure_in
 from transforms.claims.verdicts import Corners, Span, Verdict
 from transforms.claims.word_lists import read_list, words_of
 from transforms.decoys.same_things import is_everywhere, related, synonyms
@@ -86,7 +87,8 @@ class Thing:
 def read_phrases(record: Mapping[str, Any], counts: ExportCounts) -> list[Phrase]:
     """The phrases of a record whose place in the caption is known, and whose class is a thing that one can count.
 
-    No others have the same noun in the caption, in the singular or the plural, with boxes or without.
+    No others have the same noun in the caption, in the singular or the plural, with boxes or without. Left out is what
+    may not be there: the train of "a cake shaped like a train" is a cake.
     """
     caption = record["caption"]
     certain = certain_rows(record, counts)
@@ -98,7 +100,12 @@ def read_phrases(record: Mapping[str, Any], counts: ExportCounts) -> list[Phrase
     found = []
     for (span, head), own in boxes.items():
         noun = _noun(caption, span, head)
-        if not noun or words[_last(noun)] != 1 or any(_may_be_same(noun, other) for other in words):
+        if (
+            not noun
+            or is_unsure_in(caption, *span)
+            or words[_last(noun)] != 1
+            or any(_may_be_same(noun, other) for other in words)
+        ):
             continue
         before = caption[span[0] : head[0]].lower().split()
         word = caption[slice(*head)].lower()

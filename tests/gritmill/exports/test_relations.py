@@ -100,6 +100,8 @@ def test_what_two_boxes_state_is_said_in_both_orders_and_with_both_predicates():
         ("the scissors and a plate", [("the scissors", LEFT), ("a plate", RIGHT)]),
         ("a picture and a plate", [("a picture", LEFT), ("a plate", RIGHT)]),
         ("a plate, a 2-door car", [("a 2-door car", LEFT), ("a plate", RIGHT)]),
+        ("a cake shaped like a train, a plate", [("a train", LEFT), ("a plate", RIGHT)]),  # it is the cake
+        ('a sign "a dog", a plate', [("a dog", LEFT), ("a plate", RIGHT)]),
         ("a sofa and a couch", [("a sofa", LEFT), ("a couch", (0.12, 0.4, 0.32, 0.6))]),  # one thing with two names
         ("a cup and a plate", [("a cup", LEFT), ("a plate", (0.25, 0.9, 0.45, 1.0))]),  # lower rather than to the right
     ],

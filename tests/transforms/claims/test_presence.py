@@ -97,7 +97,13 @@ def test_and_joins_no_absent_things(absent):
 
 
 @pytest.mark.parametrize(
-    ("caption", "words"), [("A dog with no collar", "no"), ("a man without a helmet", "without"), ("no dogs", "no")]
+    ("caption", "words"),
+    [
+        ("A dog with no collar", "no"),
+        ("a man without a helmet", "without"),
+        ("a man without a helmet or gloves", "without"),
+        ("no dogs", "no"),
+    ],
 )
 def test_the_claim_stays_with_its_span(parsed, caption, words):
     phrases, claims = read_caption(*parsed(caption))
@@ -129,6 +135,11 @@ def test_it_is_open_whether_the_thing_is_there_that_nobody_has(parsed, caption):
 def test_who_has_something_is_not_nobody(parsed):
     _, claims = read_caption(*parsed("The man with no hat holds an umbrella."))
     assert [(claim.predicate, claim.number) for claim in claims] == [("none", 0), ("at_least", 1)]
+
+
+def test_text_on_a_sign_says_nothing_about_what_is_not_there(parsed):
+    _, claims = read_caption(*parsed("The sign says 'two dogs without a leash' near the cat."))
+    assert not claims
 
 
 def test_nothing_to_read_leaves_the_phrases_as_they_are(parsed):

@@ -31,6 +31,7 @@ def relations(said, caption):
         ("A cat hiding under a blanket", ["A cat > under > a blanket"]),
         ("The cup is next to a plate and a fork.", ["The cup > next_to > a plate", "The cup > next_to > a fork"]),
         ("A cup next to a plate and a fork.", ["A cup > next_to > a plate"]),
+        ("The cup is next to a plate and no fork.", ["The cup > next_to > a plate"]),
     ],
 )
 def test_one_preposition_or_verb(said, caption, expected):

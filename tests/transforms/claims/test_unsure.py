@@ -20,6 +20,15 @@ from transforms.claims.word_lists import unreal
         "a toilet missing *its seat*",
         "*Is there a cat* on the sofa?",
         "an ad for *a car*",
+        "a cake in the shape of *a train*",
+        "a sign in the form of *two people* on a pole",
+        "a balloon shaped as *a dog*",
+        "*a train* shaped cake",
+        "*A heart* shaped, glass container",
+        "lots of *dinosaur* themed toys",
+        "a sign that reads *two dogs*",
+        "a shirt with the words *three cats*",
+        "“*Two dogs*” is written on a wall",
     ],
 )
 def test_it_is_open(caption):
@@ -41,6 +50,12 @@ def test_it_is_open(caption):
         "*a dog*",
         "food for *a dog* in order",
         "*a meteor* near a motor",
+        "*a train* shaped like a dragon",
+        "*two vases* shaped differently",
+        "*a cake* in the shape of a train",
+        "a woman reading *two books*",
+        "a woman reads *a sign*",
+        'a man and his "best" *two dogs*',
     ],
 )
 def test_it_is_there(caption):
