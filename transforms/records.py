@@ -149,13 +149,17 @@ class ClaimKind(StrEnum):
     RANK = "rank"
 
 
+EXACTLY, AT_LEAST, NONE = "exactly", "at_least", "none"
+"""The predicates of counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A statement of a caption that can be held against boxes. Spans are character offsets into it, end exclusive.
 
     words_start, words_end: the words that state it: "two" in "two dogs", "on the left of", "second from the right".
     subject_start, subject_end: the noun chunk that it is about. It may be no phrase of the pair: "no dog".
-    predicate: of a count, "exactly", "at_least" or "none"; of a relation or a rank, a name of `claims/predicates.yaml`.
+    predicate: of a count, EXACTLY, AT_LEAST or NONE; of a relation or a rank, a name of `claims/predicates.yaml`.
     number: of a count, how many; of a rank, which one, from 1; 0 for a relation.
     negated: whether the caption says that it is not so: "the cup is not on the table".
     objects: start and end of each noun chunk that the relation leads to, one after the other. Empty: it leads to the
@@ -182,7 +186,7 @@ class Claim:
         """Whether a count is stated by the plural alone: "dogs". Its words are the noun, which ends the subject; those
         of other counts stand before the noun. "Two" alone is no plural."""
         is_count = self.kind is ClaimKind.COUNT
-        return is_count and self.predicate == "at_least" and self.words_end == self.subject_end
+        return is_count and self.predicate == AT_LEAST and self.words_end == self.subject_end
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from transforms.claims.unsure import is_unsure_in
 from transforms.decoys.same_things import is_everywhere
 from transforms.phrases.class_names import singular
-from transforms.records import Claim, ClaimKind
+from transforms.records import AT_LEAST, EXACTLY, Claim, ClaimKind
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ def stated_number(count: Claim) -> Stated | None:
     """The number that a count states. None for a plural without a number, and for what is not there."""
     if count.negated or count.number < 1:
         return None
-    if count.predicate == "exactly":
+    if count.predicate == EXACTLY:
         return Stated(count.number, True)
-    return Stated(1, False) if count.predicate == "at_least" and count.number == 1 else None
+    return Stated(1, False) if count.predicate == AT_LEAST and count.number == 1 else None
 
 
 def first_counts(claims: Iterable[Claim]) -> dict[tuple[int, int], Claim]:

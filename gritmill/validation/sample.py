@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from gritmill.validation.record import Claim, Record, Row, record_model
 from pipeline.files.typed import first_fault
 from transforms import grit_record
+from transforms.records import AT_LEAST, EXACTLY, NONE
 from transforms.text import dialects
 from transforms.text.grounded_caption import Carries, Span
 
@@ -132,9 +133,9 @@ def _claim_faults(claim: Claim, length: int) -> Iterator[str]:
             yield "a relation has an object or null, and the number 0"
     elif claim.object != []:
         yield f"a {claim.kind} has no object"
-    elif (claim.number == 0) != (claim.predicate == "none"):
+    elif (claim.number == 0) != (claim.predicate == NONE):
         yield f"{claim.predicate} with the number {claim.number}"
-    if claim.kind == "count" and claim.predicate not in ("exactly", "at_least", "none"):
+    if claim.kind == "count" and claim.predicate not in (EXACTLY, AT_LEAST, NONE):
         yield f"{claim.predicate} is no count"
     try:
         measured = json.loads(claim.measured)

@@ -11,6 +11,7 @@ from itertools import pairwise, product
 from training.scene_grounder.lexicon import COUNTS, lexicon
 from training.scene_grounder.phrases import GeneratedPhrase
 from training.scene_grounder.scenes import Thing, side
+from transforms.records import AT_LEAST, EXACTLY, NONE
 
 NEAR = ("near", "next to", "beside", "with")
 FAR = "far away from"
@@ -87,22 +88,22 @@ def stated_claims(
 def _count(subject: int, phrase: GeneratedPhrase, joint: str) -> Stated | None:
     """The count that a phrase states. "The sheep" states none: it may be one."""
     if joint == WITHOUT:
-        return Stated("none", subject)
+        return Stated(NONE, subject)
     is_there = bool(phrase.things)
     if not is_there and joint != FAR:
         return None
     words = phrase.text.split()
     if words[0] in ("a", "an", "one", "another") and words[1:3] != ["pair", "of"] and words[:2] != ["pair", "of"]:
-        return Stated("at_least", subject, number=1, true=is_there)
+        return Stated(AT_LEAST, subject, number=1, true=is_there)
     if phrase.number == 1:
         return None
     exact = next((number for number, word in COUNTS.items() if word in words[:2]), 0)
     if exact or words[:3] == ["a", "pair", "of"]:
-        return Stated("exactly", subject, number=exact or 2, true=is_there)
+        return Stated(EXACTLY, subject, number=exact or 2, true=is_there)
     if words[0] in ("some", "several", "many"):
-        return Stated("at_least", subject, number=2, true=is_there)
+        return Stated(AT_LEAST, subject, number=2, true=is_there)
     looks_singular = words[-1] in lexicon().nouns
-    return None if looks_singular else Stated("at_least", subject, number=2, bare=True, true=is_there)
+    return None if looks_singular else Stated(AT_LEAST, subject, number=2, bare=True, true=is_there)
 
 
 def _is_near(one: GeneratedPhrase, other: GeneratedPhrase, things: tuple[Thing, ...]) -> bool | None:

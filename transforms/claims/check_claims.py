@@ -11,7 +11,7 @@ from transforms.claims.group_boxes import without_groups
 from transforms.claims.verdicts import UNDECIDED, Boxes, Checked, PhraseBoxes, Span, Verdict
 from transforms.claims.word_lists import read_list, words_of
 from transforms.phrases.class_names import singular
-from transforms.records import Claim, ClaimKind
+from transforms.records import EXACTLY, NONE, Claim, ClaimKind
 
 
 def check_claims(claims: Iterable[Claim], boxes: Boxes, width: int, height: int, caption: str = "") -> list[Checked]:
@@ -58,7 +58,7 @@ def is_refutable(claim: Claim) -> bool:
 def compares_nouns(claim: Claim) -> bool:
     """Whether the verdict depends on the other phrases with the same noun: of "two men sitting and one man standing",
     the detector may find three boxes for each."""
-    return claim.kind is ClaimKind.RANK or claim.predicate == "exactly"
+    return claim.kind is ClaimKind.RANK or claim.predicate == EXACTLY
 
 
 def spans_of(claim: Claim) -> list[Span]:
@@ -73,7 +73,7 @@ def _check(claim: Claim, boxes: Boxes, width: int, height: int, caption: str) ->
         subject = boxes.get(claim.subject)
         checked = check_count(claim.predicate, claim.number, subject)
         # The words can leave a verdict undecided, but not that there are enough things.
-        if checked.verdict is Verdict.UNDECIDED or (checked.verdict is Verdict.SUPPORTED and claim.predicate != "none"):
+        if checked.verdict is Verdict.UNDECIDED or (checked.verdict is Verdict.SUPPORTED and claim.predicate != NONE):
             return checked
         hidden = subject is not None and _noun(subject.head) in words_of("parts", "parts")
         fewer = hidden or claim.is_bare_plural or _is_measured(claim, caption)

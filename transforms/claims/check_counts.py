@@ -8,11 +8,12 @@ has no further candidate at all.
 from transforms.claims import geometry
 from transforms.claims.group_boxes import MEMBERS, without_groups
 from transforms.claims.verdicts import UNDECIDED, Checked, Corners, Measured, PhraseBoxes, Verdict
+from transforms.records import AT_LEAST, EXACTLY
 
 SIMILAR = 0.5
 """A further box counts if its area is at least this fraction of that of the smallest box of the stated number."""
 
-COUNTS = frozenset({"exactly", "at_least"})
+COUNTS = frozenset({EXACTLY, AT_LEAST})
 """The predicates that boxes decide. "None" they do not: no detector is asked for "no dog", and a thing that another
 phrase names does not contradict it: "a dog with a collar and one with no collar"."""
 
@@ -36,7 +37,7 @@ def check_count(
     measured: Measured = {"boxes": len(voting), "groups": len(phrase.kept) - len(voting)}
     if len(voting) < number:
         return _with_few_boxes(number, phrase, may_be_fewer, measured)
-    if predicate == "at_least":
+    if predicate == AT_LEAST:
         return Checked(Verdict.SUPPORTED, measured)
     if len(voting) > number:
         areas = sorted(map(geometry.area, voting), reverse=True)

@@ -11,12 +11,12 @@ couple" without "of".
 
 from collections.abc import Iterator, Mapping
 
-from transforms.claims.numerals import AT_LEAST, Count, value_of
+from transforms.claims.numerals import Count, value_of
 from transforms.claims.quantities import count_of
 from transforms.claims.sentence import NounChunk, Presence, Sentence
 from transforms.claims.stuff import is_stuff
 from transforms.claims.word_lists import no_places, words_of
-from transforms.records import Claim, ClaimKind
+from transforms.records import AT_LEAST, Claim, ClaimKind
 
 _DEFINITE = frozenset(("the", "these", "those", "all", "his", "her", "its", "their", "our", "my", "your", "both"))
 

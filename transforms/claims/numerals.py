@@ -5,8 +5,8 @@ from functools import cache
 
 from transforms.claims.sentence import Sentence
 from transforms.claims.word_lists import read_list, words_of
+from transforms.records import AT_LEAST, EXACTLY, NONE
 
-EXACTLY, AT_LEAST, NONE = "exactly", "at_least", "none"
 UNCOUNTED = 12
 """The number of "dozens", "hundreds" and "thousands", which nobody has counted."""
 

@@ -2,9 +2,10 @@
 
 from functools import cache
 
-from transforms.claims.numerals import AT_LEAST, EXACTLY, UNCOUNTED, Count, is_inexact, numeral, value_of
+from transforms.claims.numerals import UNCOUNTED, Count, is_inexact, numeral, value_of
 from transforms.claims.sentence import Sentence
 from transforms.claims.word_lists import read_list, words_of
+from transforms.records import AT_LEAST, EXACTLY
 
 _ARTICLES = frozenset(("a", "an", "another", "one"))
 

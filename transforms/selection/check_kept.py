@@ -13,7 +13,7 @@ import numpy as np
 from transforms.claims.check_claims import check_claims, spans_of
 from transforms.claims.check_counts import needs_floor
 from transforms.claims.verdicts import Boxes, Checked, Corners, PhraseBoxes, Span, Verdict
-from transforms.records import Claim, ClaimKind, Grounding, Pair
+from transforms.records import AT_LEAST, Claim, ClaimKind, Grounding, Pair
 from transforms.selection.select_boxes import Candidates, candidates_of, suppress_many
 from transforms.settings import SelectionSettings
 
@@ -87,7 +87,7 @@ def open_claims(pair: Pair, claims: Sequence[Claim], groundings: Iterable[Ground
 def _is_never_contradicted(claim: Claim, boxes: Boxes, pair: Pair) -> bool:
     """boxes: the best one of each phrase that has one."""
     if claim.kind is ClaimKind.COUNT:  # "a dog": what has a box has a candidate at the floor
-        return claim.predicate == "at_least" and claim.number <= 1 and claim.subject in boxes
+        return claim.predicate == AT_LEAST and claim.number <= 1 and claim.subject in boxes
     if claim.kind is not ClaimKind.RELATION:
         return False
     if not all(span in boxes for span in spans_of(claim)):
@@ -196,7 +196,7 @@ def _counted_at_floor(pairs: Sequence[SelectedPair], candidates: Candidates, set
 
 def _is_settled(claim: Claim, checked: Checked) -> bool:
     """Whether no further box can contradict a claim: one pair of boxes that fits is enough."""
-    grows = claim.kind is ClaimKind.RELATION or claim.predicate == "at_least"
+    grows = claim.kind is ClaimKind.RELATION or claim.predicate == AT_LEAST
     open_to_more = claim.negated or not checked.measured or checked.verdict is Verdict.CONTRADICTED
     return grows and not open_to_more
 

@@ -13,9 +13,8 @@ from pydantic import Field, model_validator
 from gritmill.evaluation.sets.fields import Fields
 from gritmill.evaluation.sets.truth import Statement
 from transforms.claims.check_ranks import RANKS
-from transforms.claims.numerals import AT_LEAST, EXACTLY, NONE
 from transforms.claims.word_lists import read_list
-from transforms.records import Claim, ClaimKind
+from transforms.records import AT_LEAST, EXACTLY, NONE, Claim, ClaimKind
 from transforms.wording import suggestion
 
 _Span = tuple[int, int]

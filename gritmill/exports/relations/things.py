@@ -19,6 +19,7 @@ from transforms.claims.word_lists import read_list, words_of
 from transforms.decoys.same_things import is_everywhere, related, synonyms
 from transforms.decoys.same_things import read_lists as read_kinds
 from transforms.phrases.class_names import class_name, is_paired, is_singular, plural, singular
+from transforms.records import EXACTLY
 
 LETTERS = re.compile(r"[^\W\d_]+(?:[ '’-][^\W\d_]+)*")
 """What a name consists of."""
@@ -127,7 +128,7 @@ def stated_numbers(record: Mapping[str, Any], phrases: list[Phrase]) -> list[tup
     exact = {
         tuple(claim["subject"]): claim["number"]
         for claim in record.get("claims", ())
-        if claim["predicate"] == "exactly" and claim["verdict"] == "supported" and not claim["negated"]
+        if claim["predicate"] == EXACTLY and claim["verdict"] == "supported" and not claim["negated"]
     }
     found = []
     for phrase in phrases:
