@@ -10,6 +10,9 @@ from typing import Any
 
 from transforms.culprits import message_of
 
+CharSpan = tuple[int, int]
+"""Start and end of characters of a caption, end exclusive."""
+
 
 class FailureStage(StrEnum):
     """The stage in which a pair failed."""
@@ -177,7 +180,7 @@ class Claim:
     objects: tuple[int, ...] = ()
 
     @property
-    def subject(self) -> tuple[int, int]:
+    def subject(self) -> CharSpan:
         """Start and end of the subject."""
         return self.subject_start, self.subject_end
 

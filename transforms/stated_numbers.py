@@ -7,7 +7,7 @@ from functools import lru_cache
 from transforms.claims.unsure import is_unsure_in
 from transforms.decoys.same_things import is_everywhere
 from transforms.phrases.class_names import singular
-from transforms.records import AT_LEAST, EXACTLY, Claim, ClaimKind
+from transforms.records import AT_LEAST, EXACTLY, CharSpan, Claim, ClaimKind
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ def stated_number(count: Claim) -> Stated | None:
     return Stated(1, False) if count.predicate == AT_LEAST and count.number == 1 else None
 
 
-def first_counts(claims: Iterable[Claim]) -> dict[tuple[int, int], Claim]:
+def first_counts(claims: Iterable[Claim]) -> dict[CharSpan, Claim]:
     """The first count of each noun chunk that counts are about, by its span."""
-    counts: dict[tuple[int, int], Claim] = {}
+    counts: dict[CharSpan, Claim] = {}
     for claim in claims:
         if claim.kind is ClaimKind.COUNT:
             counts.setdefault(claim.subject, claim)
     return counts
 
 
-def numbers_in_words(caption: str, claims: Iterable[Claim]) -> dict[tuple[int, int], Stated]:
+def numbers_in_words(caption: str, claims: Iterable[Claim]) -> dict[CharSpan, Stated]:
     """The stated number of each noun chunk that a count is about, by its span: "two dogs", "a dog".
 
     It follows from a record alone, whether a phrase has a box or not. "The dog" is no count, so it is not among them.

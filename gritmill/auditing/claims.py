@@ -14,11 +14,11 @@ from itertools import islice
 from gritmill.auditing.checked_row import UNKNOWN, CheckedRow, PhraseKey, key_of
 from pipeline.sources.base import valid_text
 from pipeline.stages.phrases import Phrases
-from transforms.annotations.spans import Span, head_in, occurrences
+from transforms.annotations.spans import head_in, occurrences
 from transforms.claims.check_claims import check_claims
 from transforms.claims.verdicts import Checked, Corners, PhraseBoxes, Verdict
 from transforms.phrases.phrase_extractor import PhraseExtractor
-from transforms.records import Claim, ClaimKind, Pair, Phrase
+from transforms.records import CharSpan, Claim, ClaimKind, Pair, Phrase
 from transforms.settings import PhraseSettings
 
 LONGEST = 10_000
@@ -77,10 +77,10 @@ def _parsable(caption: str | None) -> str:
     return valid_text(caption) if caption and parsable else ""
 
 
-def _boxes_by_phrase(checked: CheckedRow, pair: Pair) -> tuple[dict[Span, PhraseBoxes], list[str], int]:
+def _boxes_by_phrase(checked: CheckedRow, pair: Pair) -> tuple[dict[CharSpan, PhraseBoxes], list[str], int]:
     """The boxes of each noun phrase that the parser found; the phrases of the data that are none of them, as lines; and
     the number of all phrases of the data that have boxes."""
-    kept: dict[Span, dict[Corners, None]] = {(one.start, one.end): {} for one in pair.phrases}
+    kept: dict[CharSpan, dict[Corners, None]] = {(one.start, one.end): {} for one in pair.phrases}
     phrases: dict[PhraseKey, Phrase | None] = {}
     unknown = []
     for box, (x1, y1, x2, y2) in checked.sound:

@@ -18,7 +18,7 @@ from pipeline.engines import progress
 from pipeline.model_identity import identify
 from pipeline.stages.phrases import Phrases
 from pipeline.stages.runner import StageRunner
-from transforms.records import Pair
+from transforms.records import CharSpan, Pair
 
 _BATCH = 1000
 
@@ -42,10 +42,6 @@ class Alarm(StrEnum):
     NARROWER = "narrower than a marked one"
     CROSSING = "crosses a marked one"
     UNMARKED = "nothing is marked there"
-
-
-CharSpan = tuple[int, int]
-"""Start and end in characters of a caption; the end is exclusive."""
 
 
 @dataclass

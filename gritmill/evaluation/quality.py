@@ -17,9 +17,9 @@ from gritmill.reading import read
 from pipeline.pack.driver import find_detections
 from pipeline.tables.detections import read_all
 from transforms.claims.check_claims import check_claims, spans_of
-from transforms.claims.verdicts import PhraseBoxes, Span, Verdict
+from transforms.claims.verdicts import PhraseBoxes, Verdict
 from transforms.grit_record import uid
-from transforms.records import Box, Pair
+from transforms.records import Box, CharSpan, Pair
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,9 @@ def _count_claims(
     return counts
 
 
-def _true_boxes(pair: Pair, truth: Sequence[Any], absent: Sequence[str]) -> dict[Span, PhraseBoxes]:
+def _true_boxes(pair: Pair, truth: Sequence[Any], absent: Sequence[str]) -> dict[CharSpan, PhraseBoxes]:
     """The true boxes of each phrase of the pair for which they are known. An absent phrase has none."""
-    boxes: dict[Span, PhraseBoxes] = {}
+    boxes: dict[CharSpan, PhraseBoxes] = {}
     for start, end in absent_spans(pair.caption, truth, absent):
         for phrase in pair.phrases:
             if start <= phrase.head_start < end:

@@ -12,8 +12,8 @@ from typing import Any
 from gritmill.evaluation.reading import key_of
 from gritmill.evaluation.sets.truth import Statement, TrueCaption
 from transforms.claims.check_claims import check_claims, spans_of
-from transforms.claims.verdicts import Checked, PhraseBoxes, Span, Verdict
-from transforms.records import Claim, ClaimKind
+from transforms.claims.verdicts import Checked, PhraseBoxes, Verdict
+from transforms.records import CharSpan, Claim, ClaimKind
 
 _PAIRS = (
     ("left_of", "right_of"),
@@ -83,7 +83,7 @@ def labelled(statements: Sequence[Statement]) -> list[tuple[str, Claim]]:
     return found
 
 
-def true_boxes(caption: TrueCaption) -> dict[Span, PhraseBoxes]:
+def true_boxes(caption: TrueCaption) -> dict[CharSpan, PhraseBoxes]:
     """The annotated boxes, by the span of their phrase. Not of phrases without any, unless they are absent."""
     return {
         (one.start, one.end): PhraseBoxes(one.boxes, len(one.boxes), head=one.text.split()[-1])
@@ -92,7 +92,7 @@ def true_boxes(caption: TrueCaption) -> dict[Span, PhraseBoxes]:
     }
 
 
-def on_phrases(claim: Claim, boxes: Mapping[Span, object]) -> Claim | None:
+def on_phrases(claim: Claim, boxes: Mapping[CharSpan, object]) -> Claim | None:
     """The claim with the spans of the phrases that end where its noun chunks end; None if there is none for one."""
     by_end = {end: (start, end) for start, end in boxes}
     spans = [by_end.get(end) for _, end in spans_of(claim)]

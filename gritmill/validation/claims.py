@@ -11,8 +11,8 @@ from gritmill.validation.record import Claim as ClaimItem
 from gritmill.validation.record import Record
 from transforms.claims.check_claims import check_claims
 from transforms.claims.group_boxes import without_groups
-from transforms.claims.verdicts import Boxes, Checked, Corners, PhraseBoxes, Span
-from transforms.records import Claim, ClaimKind
+from transforms.claims.verdicts import Boxes, Checked, Corners, PhraseBoxes
+from transforms.records import CharSpan, Claim, ClaimKind
 from transforms.stated_numbers import numbers_in_words
 
 ClaimKey = tuple[str, str, int, str]
@@ -59,9 +59,9 @@ def _read_claim(claim: ClaimItem) -> Claim:
     return Claim(kind, *said, claim.number, claim.negated, objects)
 
 
-def _boxes_by_span(record: Record) -> dict[Span, PhraseBoxes]:
-    kept: dict[Span, list[Corners]] = {}
-    heads: dict[Span, str] = {}
+def _boxes_by_span(record: Record) -> dict[CharSpan, PhraseBoxes]:
+    kept: dict[CharSpan, list[Corners]] = {}
+    heads: dict[CharSpan, str] = {}
     for row, head in zip(record.noun_chunks, record.heads, strict=True):
         kept.setdefault((row[0], row[1]), []).append(row[2:6])
         heads.setdefault((row[0], row[1]), record.caption[slice(*head)])

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from transforms.claims.group_boxes import MEMBERS, without_groups
-from transforms.claims.verdicts import Span
-from transforms.records import Box, Grounding, Pair
+from transforms.records import Box, CharSpan, Grounding, Pair
 from transforms.stated_numbers import numbers_in_words
 
 RULES_VERSION = 1
@@ -69,7 +68,7 @@ NO_DECOYS = AskedDecoys()
 
 def add_pair(sums: Sums, pair: Pair, groundings: Sequence[Grounding], decoys: AskedDecoys) -> None:
     """Adds a written pair, in place."""
-    boxes: dict[Span, list[Box]] = {}
+    boxes: dict[CharSpan, list[Box]] = {}
     for grounding in groundings:
         phrase = grounding.phrase
         boxes.setdefault((phrase.start, phrase.end), []).append(grounding.box)

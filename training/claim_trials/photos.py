@@ -19,9 +19,9 @@ from gritmill.evaluation.sets.truth import normalised
 from training.claim_trials.parsed import parsed
 from training.claim_trials.rows import Row
 from transforms.claims.check_claims import spans_of
-from transforms.claims.verdicts import Corners, PhraseBoxes, Span
+from transforms.claims.verdicts import Corners, PhraseBoxes
 from transforms.phrases.class_names import singular
-from transforms.records import ClaimKind, Pair
+from transforms.records import CharSpan, ClaimKind, Pair
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def captions_on_boxes(photos: list[Photo]) -> list[Row]:
     return list(rows.values())
 
 
-def _boxes(pair: Pair, known: PictureBoxes) -> Iterator[tuple[Span, PhraseBoxes]]:
+def _boxes(pair: Pair, known: PictureBoxes) -> Iterator[tuple[CharSpan, PhraseBoxes]]:
     for phrase in pair.phrases:
         *before, head = pair.caption[phrase.start : phrase.head_end].lower().split()
         noun = singular(head)

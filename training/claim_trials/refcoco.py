@@ -14,9 +14,9 @@ from pipeline import files
 from training.claim_trials.parsed import head_of, parsed
 from training.claim_trials.rows import Row
 from transforms.claims.check_claims import spans_of
-from transforms.claims.verdicts import PhraseBoxes, Span
+from transforms.claims.verdicts import PhraseBoxes
 from transforms.phrases.class_names import singular
-from transforms.records import Claim, ClaimKind
+from transforms.records import CharSpan, Claim, ClaimKind
 from transforms.text.grounded_caption import Corners
 
 _SPAN, _OTHERS = (0, 1), (2, 3)
@@ -73,7 +73,7 @@ def _relations(name: str, captions: list[TrueCaption]) -> Row:
         if pair.phrases:
             things[caption.picture, singular(head_of(pair, 0).lower())].update(caption.phrases[0].boxes)
     for caption, pair in zip(captions, pairs, strict=True):
-        boxes: dict[Span, PhraseBoxes] = {}
+        boxes: dict[CharSpan, PhraseBoxes] = {}
         for number, phrase in enumerate(pair.phrases):
             noun = singular(head_of(pair, number).lower())
             own = set(caption.phrases[0].boxes)

@@ -8,8 +8,8 @@ from transforms.annotations.boxes import GivenBox, annotated_size, box_items, is
 from transforms.annotations.cells import items_of
 from transforms.annotations.columns import AnnotationColumns, BadCell, bad_cell, first
 from transforms.annotations.labels import named_phrase, named_words
-from transforms.annotations.spans import Span, head_in, occurrences, spans_of
-from transforms.records import Box, Drop, Dropped, Pair, Phrase
+from transforms.annotations.spans import head_in, occurrences, spans_of
+from transforms.records import Box, CharSpan, Drop, Dropped, Pair, Phrase
 from transforms.wording import counted
 
 PHRASES_LEFT_OUT = "phrases that are not in their caption"
@@ -42,7 +42,7 @@ def with_given_phrases(pair: Pair, columns: AnnotationColumns) -> Pair | None:
         heads = _beside(spans, cell, pair.caption, inside=True)
     except Exception as error:  # of any value that a source can bring: it fails its pair, and not the run
         return bad_cell(pair, name, error)
-    phrases: dict[Span, Phrase] = {}
+    phrases: dict[CharSpan, Phrase] = {}
     for span, expression, head in zip(spans, expressions, heads, strict=True):
         if span is not None:
             phrases.setdefault(span, _phrase(pair.caption, span, expression, head))
@@ -106,7 +106,7 @@ def left_out(pair: Pair, columns: AnnotationColumns) -> Iterator[tuple[str, int]
         yield BOXES_LEFT_OUT, pair.boxes_cut
 
 
-def _beside(spans: Sequence[Span | None], cell: Any, caption: str, inside: bool) -> list[Span | None]:
+def _beside(spans: Sequence[CharSpan | None], cell: Any, caption: str, inside: bool) -> list[CharSpan | None]:
     """The expressions or heads of phrases, from their cell; None where there is none. inside: whether they are in the
     phrase, as heads are, or around it.
 
@@ -118,7 +118,7 @@ def _beside(spans: Sequence[Span | None], cell: Any, caption: str, inside: bool)
     items = items_of(cell)
     if len(items) != len(spans):
         raise BadCell(f"{counted(len(items), 'item')} for {counted(len(spans), 'phrase')}")
-    found: list[Span | None] = []
+    found: list[CharSpan | None] = []
     for number, (span, item) in enumerate(zip(spans, items, strict=True), 1):
         places = occurrences(item, caption) if isinstance(item, str) else spans_of([item], caption)
         fitting = [
@@ -130,11 +130,11 @@ def _beside(spans: Sequence[Span | None], cell: Any, caption: str, inside: bool)
     return found
 
 
-def _contains(outer: Span, inner: Span) -> bool:
+def _contains(outer: CharSpan, inner: CharSpan) -> bool:
     return outer[0] <= inner[0] and inner[1] <= outer[1]
 
 
-def _phrase_of(box: GivenBox, caption: str, phrases: list[Phrase], listed: Sequence[Span | None]) -> Phrase | None:
+def _phrase_of(box: GivenBox, caption: str, phrases: list[Phrase], listed: Sequence[CharSpan | None]) -> Phrase | None:
     """The phrase of a box. It is added to `phrases` if none of them has its span."""
     span = box.span
     if span is None and box.label is not None:
@@ -151,7 +151,7 @@ def _phrase_of(box: GivenBox, caption: str, phrases: list[Phrase], listed: Seque
     return found
 
 
-def _listed_spans(pair: Pair, columns: AnnotationColumns, row: dict[str, Any], cell: Any) -> list[Span | None]:
+def _listed_spans(pair: Pair, columns: AnnotationColumns, row: dict[str, Any], cell: Any) -> list[CharSpan | None]:
     """The span of the phrase of each item of a cell with boxes, by its number; [] if the items say it themselves.
 
     Raises:
@@ -170,7 +170,7 @@ def _listed_spans(pair: Pair, columns: AnnotationColumns, row: dict[str, Any], c
     return spans
 
 
-def _spans_of_boxes(cell: Any, columns: AnnotationColumns, caption: str) -> list[Span | None]:
+def _spans_of_boxes(cell: Any, columns: AnnotationColumns, caption: str) -> list[CharSpan | None]:
     """The spans of boxes. [] if a parser must find phrases, because not every box has a span."""
     if columns.format != "grit" and is_one_box(items_of(cell)):
         return [_whole(caption)]
@@ -178,11 +178,11 @@ def _spans_of_boxes(cell: Any, columns: AnnotationColumns, caption: str) -> list
     return [] if None in spans else spans
 
 
-def _whole(caption: str) -> Span:
+def _whole(caption: str) -> CharSpan:
     """The caption without blanks around it."""
     start = len(caption) - len(caption.lstrip())
     return start, len(caption.rstrip())
 
 
-def _phrase(caption: str, span: Span, expression: Span | None = None, head: Span | None = None) -> Phrase:
+def _phrase(caption: str, span: CharSpan, expression: CharSpan | None = None, head: CharSpan | None = None) -> Phrase:
     return Phrase(*span, *(head or head_in(caption, span)), *(expression or span))

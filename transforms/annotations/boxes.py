@@ -14,7 +14,8 @@ import numpy as np
 
 from transforms.annotations.cells import BOXES, LABELS, SCORES, as_number, is_number, items_of, text_in
 from transforms.annotations.columns import AnnotationColumns, BadCell
-from transforms.annotations.spans import Span, span_in
+from transforms.annotations.spans import span_in
+from transforms.records import CharSpan
 
 _CORNERS = {
     "xyxy": (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax")),
@@ -38,7 +39,7 @@ class GivenBox:
     corners: Corners | None
     score: float
     item: int
-    span: Span | None
+    span: CharSpan | None
     label: str | None
 
 
@@ -76,7 +77,7 @@ def is_one_box(items: list[Any]) -> bool:
     return len(items) == 4 and all(map(is_number, items))
 
 
-def span_of_box(item: Any, columns: AnnotationColumns, caption: str) -> Span | None:
+def span_of_box(item: Any, columns: AnnotationColumns, caption: str) -> CharSpan | None:
     """The offsets that an item contains. Raises BadCell if they are not those of words in the caption."""
     return span_in(item, caption) if isinstance(item, dict) or columns.format == "grit" else None
 

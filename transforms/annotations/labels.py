@@ -7,8 +7,8 @@ phrases fit, the label names none of them: it is unknown which one is meant.
 import re
 from collections.abc import Sequence
 
-from transforms.annotations.spans import Span, occurrences
-from transforms.records import Phrase
+from transforms.annotations.spans import occurrences
+from transforms.records import CharSpan, Phrase
 
 _WORD = re.compile(r"[^\W_]+")
 _ARTICLES = frozenset(("a", "an", "the"))
@@ -45,7 +45,7 @@ def named_phrase(label: str, caption: str, phrases: Sequence[Phrase]) -> int | N
     return found[0] if len(found) == 1 else None
 
 
-def named_words(label: str, caption: str, phrases: Sequence[Phrase]) -> Span | None:
+def named_words(label: str, caption: str, phrases: Sequence[Phrase]) -> CharSpan | None:
     """Where a label that names no phrase is in the caption. None if it is not there, several times, or in a phrase."""
     found = occurrences(label, caption) if _words(label) else []
     if len(found) != 1:

@@ -13,8 +13,7 @@ from typing import Any
 
 from transforms.annotations.cells import LABELS, is_number, text_in
 from transforms.annotations.columns import BadCell
-
-Span = tuple[int, int]
+from transforms.records import CharSpan
 
 _WORD = re.compile(r"\w+(?:['’.-]\w+)*")
 _AFTER_HEAD = re.compile(
@@ -26,7 +25,7 @@ _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3
 """Scripts whose words are not separated by blanks, and Korean, whose particles follow without one."""
 
 
-def spans_of(items: Iterable[Any], caption: str) -> list[Span | None]:
+def spans_of(items: Iterable[Any], caption: str) -> list[CharSpan | None]:
     """The span of each item. None for a text that is not in the caption.
 
     A text is looked for as whole words, first with the same case. The same text again is its next occurrence, or the
@@ -35,8 +34,8 @@ def spans_of(items: Iterable[Any], caption: str) -> list[Span | None]:
     Raises:
       BadCell: an item is nothing of the above, or its offsets are not those of words in the caption.
     """
-    spans: list[Span | None] = []
-    places: dict[str, list[Span]] = {}
+    spans: list[CharSpan | None] = []
+    places: dict[str, list[CharSpan]] = {}
     seen: Counter[str] = Counter()
     for number, item in enumerate(items, 1):
         try:
@@ -56,7 +55,7 @@ def spans_of(items: Iterable[Any], caption: str) -> list[Span | None]:
     return spans
 
 
-def span_in(item: Any, caption: str) -> Span | None:
+def span_in(item: Any, caption: str) -> CharSpan | None:
     """The offsets that an item contains, without blanks around them; None if it contains none.
 
     Of several parts in `tokens_positive`, the first ones count, as far as only blanks are between them: further ones
@@ -97,7 +96,7 @@ def mentions(parts: Iterable[list[float] | tuple[float, ...]], caption: str) -> 
     return found
 
 
-def occurrences(text: str, caption: str) -> list[Span]:
+def occurrences(text: str, caption: str) -> list[CharSpan]:
     """Where a text is in a caption, as whole words: with the same case, else with any case."""
     words = r"\s+".join(map(re.escape, text.split()))
     if not words:
@@ -122,13 +121,13 @@ def cuts_word(caption: str, place: int) -> bool:
     return (letters or digits) and not _UNSPACED.match(before) and not _UNSPACED.match(after)
 
 
-def head_in(caption: str, span: Span) -> Span:
+def head_in(caption: str, span: CharSpan) -> CharSpan:
     """The head of a phrase without a parser: the last word before the first preposition or relative pronoun.
 
     "cup" of "a cup of tea", "man" of "a tall man in a red hat". The whole phrase if it has no word.
     """
     start, end = span
-    head: Span | None = None
+    head: CharSpan | None = None
     for word in _WORD.finditer(caption, start, end):
         if head and _AFTER_HEAD.fullmatch(word[0]):
             break

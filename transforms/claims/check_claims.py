@@ -8,10 +8,10 @@ from transforms.claims.check_counts import COUNTS, check_count
 from transforms.claims.check_ranks import RANKS, SIZES, check_rank
 from transforms.claims.check_relations import PICTURE, RELATIONS, check_place, check_relation
 from transforms.claims.group_boxes import without_groups
-from transforms.claims.verdicts import UNDECIDED, Boxes, Checked, PhraseBoxes, Span, Verdict
+from transforms.claims.verdicts import UNDECIDED, Boxes, Checked, PhraseBoxes, Verdict
 from transforms.claims.word_lists import read_list, words_of
 from transforms.phrases.class_names import singular
-from transforms.records import EXACTLY, NONE, Claim, ClaimKind
+from transforms.records import EXACTLY, NONE, CharSpan, Claim, ClaimKind
 
 
 def check_claims(claims: Iterable[Claim], boxes: Boxes, width: int, height: int, caption: str = "") -> list[Checked]:
@@ -61,7 +61,7 @@ def compares_nouns(claim: Claim) -> bool:
     return claim.kind is ClaimKind.RANK or claim.predicate == EXACTLY
 
 
-def spans_of(claim: Claim) -> list[Span]:
+def spans_of(claim: Claim) -> list[CharSpan]:
     """The spans of the noun chunks that the verdict on a claim depends on: the subject's, then those of the objects."""
     if not claim.objects:
         return [claim.subject]
@@ -119,7 +119,7 @@ def _negated(claim: Claim, checked: Checked) -> Checked:
     return Checked(verdict, checked.measured)
 
 
-def _rivals(span: Span, boxes: Boxes) -> list[PhraseBoxes]:
+def _rivals(span: CharSpan, boxes: Boxes) -> list[PhraseBoxes]:
     """The other phrases with the same noun, in the singular or the plural, in the order of the caption."""
     noun = _noun(boxes[span].head) if span in boxes else ""
     return [one for other, one in sorted(boxes.items()) if noun and other != span and _noun(one.head) == noun]

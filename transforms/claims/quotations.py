@@ -8,7 +8,7 @@ doubled those inside.
 import re
 from functools import lru_cache
 
-from transforms.annotations.spans import Span
+from transforms.records import CharSpan
 
 _QUOTATION = re.compile(
     r"""
@@ -31,7 +31,7 @@ def is_quoted(caption: str, start: int, end: int) -> bool:
 
 
 @lru_cache(maxsize=64)  # each phrase of a caption asks
-def _quotations(caption: str) -> tuple[Span, ...]:
+def _quotations(caption: str) -> tuple[CharSpan, ...]:
     """The spans of the quotations of a caption, with their marks."""
     if _MARKS.isdisjoint(caption):
         return ()

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from transforms.records import CharSpan
+
 RULES_VERSION = 2
 """Changes whenever a rule, a margin or `parts.yaml` does: verdicts of different versions are not comparable."""
 
 Corners = tuple[float, float, float, float]
 """x1, y1, x2, y2. In `PhraseBoxes` fractions of the picture's sides; in rules both axes have the same unit."""
-
-Span = tuple[int, int]
-"""Character offsets into the caption, end exclusive."""
 
 
 class Verdict(StrEnum):
@@ -70,5 +69,5 @@ class PhraseBoxes:
     head: str = ""
 
 
-Boxes = Mapping[Span, PhraseBoxes]
+Boxes = Mapping[CharSpan, PhraseBoxes]
 """The boxes of each noun chunk that the detector was asked for, by its span."""

@@ -12,8 +12,8 @@ import numpy as np
 
 from transforms.claims.check_claims import check_claims, spans_of
 from transforms.claims.check_counts import needs_floor
-from transforms.claims.verdicts import Boxes, Checked, Corners, PhraseBoxes, Span, Verdict
-from transforms.records import AT_LEAST, Claim, ClaimKind, Grounding, Pair
+from transforms.claims.verdicts import Boxes, Checked, Corners, PhraseBoxes, Verdict
+from transforms.records import AT_LEAST, CharSpan, Claim, ClaimKind, Grounding, Pair
 from transforms.selection.select_boxes import Candidates, candidates_of, suppress_many
 from transforms.settings import SelectionSettings
 
@@ -77,7 +77,7 @@ def open_claims(pair: Pair, claims: Sequence[Claim], groundings: Iterable[Ground
 
     groundings: at least the best box of each phrase that a threshold of 0 keeps, best score first.
     """
-    best: dict[Span, Corners] = {}
+    best: dict[CharSpan, Corners] = {}
     for grounding in groundings:
         best.setdefault((grounding.phrase.start, grounding.phrase.end), grounding.box.corners)
     boxes = {span: PhraseBoxes((corners,)) for span, corners in best.items()}
@@ -110,7 +110,7 @@ class ThresholdChecker:
         self._settings = settings
         self._open = dict(enumerate(one.pair.claims))  # not settled
         self._contradicted: set[int] = set()
-        self._kept: dict[Span, list[Corners]] = {(phrase.start, phrase.end): [] for phrase in one.pair.phrases}
+        self._kept: dict[CharSpan, list[Corners]] = {(phrase.start, phrase.end): [] for phrase in one.pair.phrases}
         self._boxes = 0
         # Boxes that a limit may have removed leave an exact count undecided, but only its opposite is then no longer
         # contradicted.
@@ -137,7 +137,7 @@ class ThresholdChecker:
             self._check(due, _boxes(one, self._kept, self._floor, self._settings, threshold))
         return self._one.pair.claims[min(self._contradicted)] if self._contradicted else None
 
-    def _depends_on(self, claim: Claim) -> Iterable[Span]:
+    def _depends_on(self, claim: Claim) -> Iterable[CharSpan]:
         return self._kept if claim.kind is ClaimKind.RANK else spans_of(claim)  # a rank, on all phrases with its noun
 
     def _check(self, due: Iterable[int], boxes: Boxes) -> None:
@@ -201,17 +201,17 @@ def _is_settled(claim: Claim, checked: Checked) -> bool:
     return grows and not open_to_more
 
 
-def _kept_by_span(one: SelectedPair) -> dict[Span, list[Corners]]:
+def _kept_by_span(one: SelectedPair) -> dict[CharSpan, list[Corners]]:
     """The kept boxes of each phrase. Phrases of one span share them."""
     spans = [(phrase.start, phrase.end) for phrase in one.pair.phrases]
-    boxes: dict[Span, list[Corners]] = {span: [] for span in spans}
+    boxes: dict[CharSpan, list[Corners]] = {span: [] for span in spans}
     by_phrase = [boxes[span] for span in spans]
     for grounding in one.groundings:
         by_phrase[grounding.box.phrase].append(grounding.box.corners)
     return boxes
 
 
-def _counted(one: SelectedPair, boxes: dict[Span, list[Corners]]) -> Iterator[_PhraseNumber]:
+def _counted(one: SelectedPair, boxes: dict[CharSpan, list[Corners]]) -> Iterator[_PhraseNumber]:
     """The phrases of which a count needs the candidates: there are few boxes, or a limit may have removed some."""
     needed = {
         claim.subject
@@ -227,17 +227,17 @@ def _counted(one: SelectedPair, boxes: dict[Span, list[Corners]]) -> Iterator[_P
 
 def _boxes(
     one: SelectedPair,
-    boxes: dict[Span, list[Corners]],
+    boxes: dict[CharSpan, list[Corners]],
     floor: Floor,
     settings: SelectionSettings,
     threshold: float,
 ) -> Boxes:
     pair_is_full = settings.boxes_per_pair is not None and len(one.groundings) >= settings.boxes_per_pair
-    found: dict[Span, list[_AtFloor]] = {}
+    found: dict[CharSpan, list[_AtFloor]] = {}
     for number, phrase in enumerate(one.pair.phrases):
         if at_floor := floor.get((one.number, number)):
             found.setdefault((phrase.start, phrase.end), []).append(at_floor)
-    known: dict[Span, PhraseBoxes] = {}
+    known: dict[CharSpan, PhraseBoxes] = {}
     for phrase in one.pair.phrases:
         span = (phrase.start, phrase.end)
         if span in known:

@@ -14,22 +14,21 @@ from gritmill.evaluation.sets.fields import Fields
 from gritmill.evaluation.sets.truth import Statement
 from transforms.claims.check_ranks import RANKS
 from transforms.claims.word_lists import read_list
-from transforms.records import AT_LEAST, EXACTLY, NONE, Claim, ClaimKind
+from transforms.records import AT_LEAST, EXACTLY, NONE, CharSpan, Claim, ClaimKind
 from transforms.wording import suggestion
 
-_Span = tuple[int, int]
 _COUNTS = frozenset({EXACTLY, AT_LEAST, NONE})
 
 
 class StatementFields(Fields):
     """The JSON object. Without `words`, they are unknown. `object`: null or missing if it is the picture."""
 
-    subject: _Span
+    subject: CharSpan
     predicate: str
-    object: tuple[_Span, ...] | None = None
+    object: tuple[CharSpan, ...] | None = None
     number: Annotated[int, Field(ge=0)] = 0
     negated: bool = False
-    words: _Span | None = None
+    words: CharSpan | None = None
     true: bool | None = None
     optional: bool = False
 
@@ -45,7 +44,7 @@ class StatementFields(Fields):
             raise ValueError(f"{name}: the number is missing; it starts at 1")
         return self
 
-    def spans(self) -> Iterator[_Span]:
+    def spans(self) -> Iterator[CharSpan]:
         """The spans of all its noun chunks."""
         yield from (self.subject, *(self.object or ()))
 

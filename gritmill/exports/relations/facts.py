@@ -19,8 +19,9 @@ from gritmill.exports.relations.things import (
 from transforms.claims import geometry
 from transforms.claims.check_relations import INSIDE, RELATIONS, Rule
 from transforms.claims.geometry import ratio
-from transforms.claims.verdicts import Corners, Measured, Span, Verdict
+from transforms.claims.verdicts import Corners, Measured, Verdict
 from transforms.phrases.class_names import is_singular
+from transforms.records import CharSpan
 
 LARGER = "larger in the picture than"
 SMALLER = "smaller in the picture than"
@@ -55,7 +56,7 @@ class Side:
 
     name: str
     boxes: tuple[Corners, ...] = ()
-    span: Span | tuple[()] = ()
+    span: CharSpan | tuple[()] = ()
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ def _count(phrase: Phrase, boxes: tuple[Corners, ...]) -> Iterator[Fact]:
 
 def _existence(record: Mapping[str, Any]) -> Iterator[Fact]:
     """Each thing that has a box, in the caption's words, and each decoy that has none: "a red car"."""
-    boxes: dict[Span, list[Corners]] = {}
+    boxes: dict[CharSpan, list[Corners]] = {}
     for start, end, x1, y1, x2, y2, _ in record["noun_chunks"]:
         boxes.setdefault((int(start), int(end)), []).append((x1, y1, x2, y2))
     picture = Side("picture")

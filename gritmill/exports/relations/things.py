@@ -14,12 +14,12 @@ from transforms.claims.check_relations import RELATIONS
 from transforms.claims.group_boxes import without_groups
 from transforms.claims.stuff import is_stuff
 from transforms.claims.unsure import is_unsure_in
-from transforms.claims.verdicts import Corners, Span, Verdict
+from transforms.claims.verdicts import Corners, Verdict
 from transforms.claims.word_lists import read_list, words_of
 from transforms.decoys.same_things import is_everywhere, related, synonyms
 from transforms.decoys.same_things import read_lists as read_kinds
 from transforms.phrases.class_names import class_name, is_paired, is_singular, plural, singular
-from transforms.records import EXACTLY
+from transforms.records import EXACTLY, CharSpan
 
 LETTERS = re.compile(r"[^\W\d_]+(?:[ '’-][^\W\d_]+)*")
 """What a name consists of."""
@@ -64,7 +64,7 @@ class Phrase:
     number before it is that of the things, and all of them: not in "two slices of pizza", or "two dogs and a puppy".
     """
 
-    span: Span
+    span: CharSpan
     name: str
     noun: str
     one: bool
@@ -80,7 +80,7 @@ class Thing:
     """
 
     name: str
-    span: Span
+    span: CharSpan
     box: Corners
     ranked: bool = False
 
@@ -93,7 +93,7 @@ def read_phrases(record: Mapping[str, Any], counts: ExportCounts) -> list[Phrase
     """
     caption = record["caption"]
     certain = certain_rows(record, counts)
-    boxes: dict[tuple[Span, Span], list[Corners]] = {}
+    boxes: dict[tuple[CharSpan, CharSpan], list[Corners]] = {}
     for (start, end, *corners, _), head in zip(certain["noun_chunks"], certain["heads"], strict=True):
         x1, y1, x2, y2 = corners
         boxes.setdefault(((int(start), int(end)), (head[0], head[1])), []).append((x1, y1, x2, y2))
@@ -156,7 +156,7 @@ def ranked_things(phrase: Phrase, boxes: tuple[Corners, ...], width: int, height
     return [Thing(one, phrase.span, box, ranked=True) for one, box in zip(names, places, strict=True)]
 
 
-def _noun(caption: str, span: Span, head: Span) -> str:
+def _noun(caption: str, span: CharSpan, head: CharSpan) -> str:
     """The class of a noun chunk; empty if it is none of things that one can count and tell apart."""
     word, name = caption[slice(*head)], class_name(caption, span[0], head)
     last = _last(name)
