@@ -112,6 +112,9 @@ def _check_config(ctx: typer.Context, value: str) -> str:
 JSON = _option(inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson))
 """The parameter of the option `--json`."""
 
+Json = Annotated[bool, typer.Option("--json", help=get_args(AsJson)[1].help)]
+"""The annotation of this parameter, for commands that are written out."""
+
 
 def _insert(options: list[inspect.Parameter], new: list[inspect.Parameter], before: Sequence[str]) -> None:
     """Inserts options before the first one whose name is in `before`. The help lists them in this order."""
