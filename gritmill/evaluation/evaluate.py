@@ -54,6 +54,9 @@ def evaluate(
     others = {"images": images is not None, "alone": alone, "nms": nms != Nms.NONE}
     check_measured(phrases_only, relations, detect, [name for name, is_given in others.items() if is_given])
     _check_format(on, phrases_only, relations)
+    target = None if output is None else files.canonical(output)
+    if target is not None:
+        files.need_file_place(target)  # before the work that it is for: that may take hours
 
     def opened() -> "Truth":
         return open_truth(on, truth, images, split, limit, configuration.source.columns, boxes)
@@ -68,8 +71,8 @@ def evaluate(
         queried_set = query_detector.phrase_by_phrase(opened()) if alone else opened()
         result |= {"alone": alone, "nms": nms}
         result |= measure_boxes.measure_boxes(queried_set, configuration, Nms(nms), quiet)
-    if output is not None:
-        publish_json(files.canonical(output), result)
+    if target is not None:
+        publish_json(target, result)
     return result
 
 

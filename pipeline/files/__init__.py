@@ -26,6 +26,7 @@ from pipeline.files.access import (
     list_tree,
     match,
     move_folder,
+    need_file_place,
     need_folder,
     need_place,
     open_read,

@@ -231,6 +231,18 @@ def need_place(folder: str) -> None:
             raise CallError(f"--output: {folder}: {what}; name a folder that can be made and written")
 
 
+def need_file_place(path: str) -> None:
+    """Raises CallError if a local file cannot be made for output: a folder has its name, or what is there is no file,
+    such as a device or a pipe, which a new file would replace."""
+    if not is_local(path):
+        return
+    need_place(parent(path))
+    links_to_stream = os.path.islink(path) and os.readlink(path).startswith("/proc/")  # as /dev/stdout does
+    if os.path.isdir(path) or links_to_stream or (os.path.exists(path) and not os.path.isfile(path)):
+        what = "a folder" if os.path.isdir(path) else "not a file"
+        raise CallError(f"--output: {path}: {what}; name a file")
+
+
 def is_forbidden(uri: str) -> bool:
     """Whether a local file exists without permission to read it. False if its folder cannot be accessed."""
     return is_local(uri) and os.path.isfile(uri) and not os.access(uri, os.R_OK)

@@ -1,6 +1,7 @@
 """`gritmill eval` and `gritmill calibrate` from pictures to figures."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -252,6 +253,20 @@ def test_wrong_words_from_python(own):
             gritmill.evaluate("demo", **{"truth": own, **wrong})
     with pytest.raises(gritmill.CallError, match="no path given"):
         gritmill.evaluate("demo", truth=[])
+
+
+@pytest.mark.parametrize(
+    ("output", "what"),
+    [("folder", "a folder; name a file"), ("pipe", "not a file; name a file"), ("stream", "not a file; name a file")],
+)
+def test_an_output_that_is_no_file_is_refused_before_the_work(call, own, tmp_path, output, what):
+    """A new file would replace a device or a pipe, as with --output /dev/stdout."""
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "stream").symlink_to("/proc/self/fd/1")
+    status, screen, lines = call("eval", "demo", "--truth", own, "--phrases", "--output", tmp_path / output)
+    assert (status, screen, lines) == (2, "", [f"gritmill: --output: {tmp_path / output}: {what}"])
+    assert not (tmp_path / output).is_file() or (tmp_path / output).is_symlink()
 
 
 @pytest.fixture(scope="module")
