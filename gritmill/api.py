@@ -65,7 +65,7 @@ def ground(
     configuration, uris, reason = _check_call(config, inputs, retry_failed)
     ground_options = GroundOptions(limit, extend, redo_changed, fresh, retry=reason, quiet=quiet, beam=tuple(beam))
     name = _config_name(config)
-    with claimed(folder, "ground", name, configuration.engine, beam, take_over, quiet) as own:
+    with claimed(folder, "ground", name, configuration.engine, beam, take_over, quiet, sweep=False) as own:
         ground_options = replace(ground_options, log=own.log, claim=own)
         plan, done = driver.ground(configuration, uris, folder, ground_options)
         own.log.note("end", f"ground: {count_finished(open_detections(files.join(folder, DETECTIONS)), done)}")
@@ -138,7 +138,8 @@ def run(
     ground_options = GroundOptions(limit, extend, redo_changed, retry=reason, quiet=quiet, beam=tuple(beam))
     replaces = extend or redo_changed or reason is not None
     pack_options = PackOptions(fresh=fresh, replace=replaces, quiet=quiet, beam=tuple(beam))
-    with claimed(folder, "run", _config_name(config), configuration.engine, beam, take_over, quiet) as own:
+    name = _config_name(config)
+    with claimed(folder, "run", name, configuration.engine, beam, take_over, quiet, sweep=False) as own:
         ground_options = replace(ground_options, log=own.log, claim=own)
         pack_options = replace(pack_options, log=own.log, claim=own)
         try:

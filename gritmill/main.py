@@ -24,7 +24,7 @@ from transforms.culprits import PluginError
 _NOT_RESUMABLE = (["eval"], ["calibrate"])
 """Commands that cannot resume."""
 
-_COLLECT_AFTER = 10_000
+COLLECT_AFTER = 10_000
 """New objects before Python looks for cyclic garbage. With its default of 700, that took 0.7 of the 8.5 s of `run
 --limit 1`, because imports create objects that stay."""
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with suppress(KeyboardInterrupt), interrupts.terminable():
         streams.protect(silence_libraries=not _debugging())
         sys.unraisablehook = _on_unraisable
-        gc.set_threshold(_COLLECT_AFTER)
+        gc.set_threshold(COLLECT_AFTER)
         atexit.register(_skip_last_search)
         _quiet_libraries()
         with json_output.only_json(json_output.is_wanted(argv)):

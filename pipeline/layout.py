@@ -85,7 +85,8 @@ VIEW_MARKER = ".gritmill.view.json"
 ALL_CHUNKS = "*/*-*.parquet"
 ALL_ROWS = "[0-9]*/*"
 """The chunks and the range summaries of a table."""
-ALL_RANGE_SUMMARIES = "*/*.done.json"
+_DONE = ".done.json"
+ALL_RANGE_SUMMARIES = f"*/*{_DONE}"
 ALL_TIMINGS = f"{TIMINGS}/*/*.json"
 ALL_WORKING = f"{WORKING}/*.json"
 ALL_SHARD_STATS = f"{SHARDS}/*_stats.json"
@@ -115,6 +116,11 @@ def source_folder(source: int) -> str:
     return f"{source:05}"
 
 
+def is_source_folder(name: str) -> bool:
+    """Whether `ALL_ROWS` matches the files in a folder of this name."""
+    return name[0] in "0123456789"
+
+
 def source_starts(sources: int) -> list[str]:
     """The first two digits of the folders of so many sources: each pair of digits stands for a thousand of the first
     100,000 sources."""
@@ -133,7 +139,7 @@ def timing(chunk_id: ChunkId) -> str:
 
 def range_summary(range_id: RangeId) -> str:
     """The summary of a finished range, below a table's folder."""
-    return f"{source_folder(range_id.source)}/{range_id.range:05}.done.json"
+    return f"{source_folder(range_id.source)}/{range_id.range:05}{_DONE}"
 
 
 def rejections(range_id: RangeId) -> str:
@@ -165,8 +171,13 @@ def range_of(uri: str) -> RangeId | None:
 
 def chunks_of_finished(names: Collection[str]) -> set[str]:
     """Of the names in the folder of a source, those of the chunks of ranges that have a summary."""
-    finished = {name.removesuffix(".done.json") for name in names if name.endswith(".done.json")}
+    finished = {name.removesuffix(_DONE) for name in names if name.endswith(_DONE)}
     return {name for name in names if name.endswith(".parquet") and name.partition("-")[0] in finished}
+
+
+def is_summary_name(name: str) -> bool:
+    """Whether the name of a file in the folder of a source ends as that of a range summary."""
+    return name.endswith(_DONE)
 
 
 def is_timing(uri: str) -> bool:

@@ -85,8 +85,10 @@ def origin(kind: str) -> str:
 def kind_from_name(name: str) -> str:
     """The kind of the longest suffix that matches a file name; "" if none does. Case does not matter, nor does `.gz` or
     `.zst` at the end."""
-    names = name.lower(), unpacked_name(name.lower())
-    return next((kind for ending, kind in _endings(tuple(sys.path)) if any(one.endswith(ending) for one in names)), "")
+    packed = name.lower()
+    plain = unpacked_name(packed)
+    endings = _endings(tuple(sys.path))
+    return next((kind for ending, kind in endings if plain.endswith(ending) or packed.endswith(ending)), "")
 
 
 def explain_unknown(name: str) -> str:

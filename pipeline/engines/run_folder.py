@@ -38,12 +38,13 @@ def claimed(
     beam: Sequence[str] = (),
     take_over: bool = False,
     quiet: bool = True,
+    sweep: bool = True,
 ) -> Iterator[Claim]:
     """Locks a run folder for a call, and records the call in its log. `Claim.take` takes the lease; it ends with the
     block.
 
     function: `run`, `ground` or `pack`. configuration: its name, for the log. beam: Beam's options. take_over: revoke
-    the lease of another command, if there is one.
+    the lease of another command, if there is one. sweep: as for `hold`.
 
     Raises:
       CallError: another command, or its job on an engine, uses the folder. With `take_over`, also if the engine of
@@ -60,7 +61,7 @@ def claimed(
         if take_over:
             patience = signs_of_life.QUIET_SECONDS if _revoke_others(folder, content, beam) else 0.0
         check = _Check(folder, tell)
-        stack.enter_context(hold(folder, patience, check))
+        stack.enter_context(hold(folder, patience, check, sweep))
         log = stack.enter_context(record(folder, function, configuration))
         own = Claim(folder, content, log, settings, tell, check.killed)
         with _kept(own):

@@ -71,12 +71,14 @@ def iter_folders(
     pattern: str,
     starts: Sequence[str] = ("",),
     needless: Callable[[Collection[str]], Collection[str]] = lambda _: (),
+    timeless: Callable[[str], object] = lambda _: False,
 ) -> Iterator[list[FileInfo]]:
     """The files of each folder in a folder, folder by folder, whose names relative to the outer one match
     `<folders>/<files>`. In no order, and never all of them in memory, if they are local or on S3.
 
     starts: how the names of the folders begin, of which S3 lists one after the other. needless: of the names in a
-    folder, those that are left out; a local disk is not asked for their time and size.
+    folder, those that are left out. timeless: whether the time and the size of the file of a name do not matter; a
+    local disk is not asked for them, and says 0.
     """
     if not is_local(folder):
         from pipeline.files import remote
@@ -93,7 +95,13 @@ def iter_folders(
             with suppress(FileNotFoundError), os.scandir(inner) as entries:
                 by_entry_name = {entry.name: entry for entry in entries if is_file(entry.name)}
                 left_out = needless(by_entry_name)
-                infos = (_entry_info(entry) for one, entry in by_entry_name.items() if one not in left_out)
+                infos = (
+                    (FileInfo(entry.path, 0, 0.0) if entry.is_file() else None)
+                    if timeless(one)
+                    else _entry_info(entry)
+                    for one, entry in by_entry_name.items()
+                    if one not in left_out
+                )
                 yield [info for info in infos if info]
 
 

@@ -43,8 +43,10 @@ class Heartbeat:
 
 
 @contextmanager
-def hold(folder: str, patience: float | None = None, check: Callable[[], object] = lambda: None) -> Iterator[None]:
-    """Locks the folder for the duration of the block. Removes files that killed runs left unfinished in it.
+def hold(
+    folder: str, patience: float | None = None, check: Callable[[], object] = lambda: None, sweep: bool = True
+) -> Iterator[None]:
+    """Locks the folder for the duration of the block. Removes files that killed runs left unfinished in it, if `sweep`.
 
     On a local disk, the system releases the lock when the process ends. On other file systems, also those that are
     mounted from another machine (NFS), a lock counts as released if its heartbeat is two minutes old.
@@ -67,7 +69,8 @@ def hold(folder: str, patience: float | None = None, check: Callable[[], object]
         if not is_on_local_disk(folder):
             locks.enter_context(_heartbeat(folder, patience))
         check()
-        delete_unfinished(folder)
+        if sweep:
+            delete_unfinished(folder)
         yield
 
 

@@ -5,13 +5,13 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 from pipeline import files
 from pipeline.files.guards import Forbidden, Guard, always, ask, changing
-from pipeline.layout import LOCK, TEMPORARY, WORK_LIST
+from pipeline.layout import LOCK, TEMPORARY, WORK_LIST, is_source_folder
 
 _WRITEBACK_BYTES = 32 << 20
 
@@ -58,8 +58,11 @@ def publish_json(uri: str, value: Any, guard: Guard = always) -> bool:
     return publish_bytes(uri, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode(), guard)
 
 
-def delete_unfinished(folder: str) -> None:
-    """Removes files that killed runs left unfinished below a folder. The caller must hold the lock of the folder."""
+def delete_unfinished(folder: str, listed: Collection[str] = ()) -> None:
+    """Removes files that killed runs left unfinished below a folder. The caller must hold the lock of the folder.
+
+    listed: local folders of tables that are listed with `sweep`, so that those of their sources are not listed twice.
+    """
     if files.is_local(folder):
         folders = [folder]  # a run has two for each source, and `os.walk` takes three times as long
         while folders:
@@ -69,16 +72,27 @@ def delete_unfinished(folder: str) -> None:
                     entries = list(found)
             except OSError:  # it is gone, or belongs to someone else
                 continue
-            if place != folder and any(entry.name == LOCK for entry in entries):
+            if place != folder and LOCK in [entry.name for entry in entries]:
                 continue  # it may belong to a run that is active
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                elif entry.name.startswith((TEMPORARY, WORK_LIST)) and not os.path.isdir(entry.path):
-                    with suppress(FileNotFoundError):  # its writer lives, and has just removed it
-                        os.remove(entry.path)
+                    if not (place in listed and is_source_folder(entry.name)):
+                        folders.append(entry.path)
+                elif entry.name.startswith((TEMPORARY, WORK_LIST)) and not entry.is_dir():
+                    _remove_unfinished(entry.path)
     elif not files.is_store(folder):
         files.delete(info.uri for info in files.list_folder(folder, "**") if TEMPORARY in files.name(info.uri))
+
+
+def delete_if_unfinished(uri: str) -> None:
+    """Removes a file as `delete_unfinished` does, if it is local and one of those."""
+    if files.is_local(uri) and files.name(uri).startswith(TEMPORARY) and not os.path.islink(files.parent(uri)):
+        _remove_unfinished(uri)
+
+
+def _remove_unfinished(path: str) -> None:
+    with suppress(FileNotFoundError):  # its writer lives, and has just removed it
+        os.remove(path)
 
 
 class _EarlyWriteback(io.FileIO):

@@ -12,6 +12,7 @@ from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
 from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault, SourceFault, printable
 from pipeline.files.lock import replacing
+from pipeline.files.publish import delete_unfinished
 from pipeline.files.run_log import RunLog
 from pipeline.ground import attempts, near_duplicates, retry, stage_tables
 from pipeline.ground.commit_chunk import Provenance
@@ -47,6 +48,7 @@ def ground(
     configuration: Configuration, inputs: Sequence[str], output: str, options: GroundOptions
 ) -> tuple[Plan, frozenset[RangeId]]:
     """Grounds every pair of the inputs that lacks a row in a table. The caller must hold the lock of the run folder.
+    Removes files that killed runs left unfinished in it.
 
     Returns:
       The plan, and the ranges whose detections are done: all that it has, or had before.
@@ -74,7 +76,8 @@ def ground(
     first_tables = open_tables(first_stages, folder)
     every_table = {**tables, **first_tables}
     described = stage_tables.describe(every_table, [*stages, *first_stages])
-    listings = list_tables(every_table, len(old.sources) if old else None)
+    delete_unfinished(output, [table.uri for table in every_table.values()])
+    listings = list_tables(every_table, len(old.sources) if old else None, sweep=True)
     if configuration.filters.exclude_hashes is not None:
         near_duplicates.read_excluded(configuration.filters.exclude_hashes)  # refuses a wrong line before any work
     work_left = not _is_done(old, tables, listings, options)

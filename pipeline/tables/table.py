@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline import files, layout
 from pipeline.faults import EnvironmentFault, first_line
 from pipeline.files.guards import Guard, always
-from pipeline.files.publish import publish_bytes
+from pipeline.files.publish import delete_if_unfinished, publish_bytes
 from pipeline.files.typed import publish_typed, read_typed
 from pipeline.ids import ChunkId, RangeId
 from pipeline.tables.range_summary import ChunkEntry, RangeSummary, Timing
@@ -84,22 +84,25 @@ class Table:
         chunks = (range_id.chunk(number) for number in count())
         return list(takewhile(lambda chunk: files.exists(self.chunk_uri(chunk)), chunks))
 
-    def listing(self, open_only: bool = False, sources: int | None = None) -> Listing:
+    def listing(self, open_only: bool = False, sources: int | None = None, sweep: bool = False) -> Listing:
         """What is committed: one listing, of which an object store returns 1,000 files with each request.
 
         open_only: leave out the chunks of finished ranges. A run has several for each range. sources: their number in
-        the plan; S3 then lists no more than a thousand of them at a time, and no timings.
+        the plan; S3 then lists no more than a thousand of them at a time, and no timings. sweep: remove local files
+        that killed runs left unfinished beside these. The caller must hold the lock of the run folder.
         """
         starts = [""] if sources is None else layout.source_starts(sources)
         chunks: dict[ChunkId, float] = {}
         finished: set[RangeId] = set()
         needless = layout.chunks_of_finished if open_only else lambda _: ()
-        for infos in files.iter_folders(self.uri, layout.ALL_ROWS, starts, needless):
+        for infos in files.iter_folders(self.uri, layout.ALL_ROWS, starts, needless, layout.is_summary_name):
             for info in infos:
                 if chunk := layout.chunk_of(info.uri):
                     chunks[chunk] = info.stamp
                 elif range_id := layout.range_of(info.uri):
                     finished.add(range_id)
+                elif sweep:
+                    delete_if_unfinished(info.uri)
         return Listing(chunks, frozenset(finished))
 
     def all_chunks(self) -> list[ChunkId]:
@@ -297,15 +300,16 @@ class Table:
         return ChunkFile(data, metadata, self.schema, f"{uri} is damaged", remedy)
 
 
-def list_tables(tables: Mapping[str, Table], sources: int | None = None) -> dict[str, Listing]:
-    """What the tables have, by name: one listing of each. sources: their number in the plan, if there is one."""
-    return {name: list_table(table, sources) for name, table in tables.items()}
+def list_tables(tables: Mapping[str, Table], sources: int | None = None, sweep: bool = False) -> dict[str, Listing]:
+    """What the tables have, by name: one listing of each. sources: their number in the plan, if there is one. sweep: as
+    for `Table.listing`."""
+    return {name: list_table(table, sources, sweep) for name, table in tables.items()}
 
 
-def list_table(table: Table, sources: int | None = None) -> Listing:
+def list_table(table: Table, sources: int | None = None, sweep: bool = False) -> Listing:
     """What a table has. Chunks of finished ranges are only looked for where they may be missing: they depend on those
-    of other tables. sources: as for `list_tables`."""
-    return table.listing(open_only=not table.parents, sources=sources)
+    of other tables. sources, sweep: as for `list_tables`."""
+    return table.listing(open_only=not table.parents, sources=sources, sweep=sweep)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
@@ -92,19 +92,28 @@ def test_threads_keep_the_order_of_many_items() -> None:
         assert map_in_threads(str, iter(range(number))) == [str(i) for i in range(number)]
 
 
-def test_an_error_ends_the_batches_of_other_threads() -> None:
+def test_many_items_are_done_in_threads_only_if_they_are_waited_for() -> None:
+    def counted(work: Callable[[int], object]) -> Counter[bool]:
+        def where(item: int) -> bool:
+            work(item)
+            return threading.current_thread() is threading.main_thread()
+
+        return Counter(map_in_threads(where, range(3000)))
+
+    assert counted(str)[True] > 2000
+    assert counted(lambda _: time.sleep(0.001))[False] > 2000
+
+
+@pytest.mark.parametrize(("number", "wrong", "most"), [(1000, 0, 64), (30_000, 1500, 1500 + 32 * 64)])
+def test_an_error_ends_the_batches_of_other_threads(number: int, wrong: int, most: int) -> None:
     begun = Counter[str]()
-    failed = threading.Event()
 
-    def work(item: int) -> int:
+    def work(item: int) -> None:
         begun["all"] += 1
-        if item == 0:
-            failed.set()
-            raise ValueError("the first one")
-        failed.wait()
-        time.sleep(0.02)
-        return item
+        time.sleep(0.002)
+        if item == wrong:
+            raise ValueError("the wrong one")
 
-    with pytest.raises(ValueError, match="the first one"):
-        map_in_threads(work, range(10_000), threads=4)
-    assert begun["all"] < 64  # a batch
+    with pytest.raises(ValueError, match="the wrong one"):
+        map_in_threads(work, range(number))
+    assert begun["all"] < most
