@@ -59,7 +59,7 @@ def _bare(detector: GroundingDino) -> Callable[[Sequence[Request]], object]:
         for request in requests:
             prompt = tokenizer(" . ".join(request.phrases).lower() + " .", return_tensors="pt")
             with torch.inference_mode():
-                detector.model(pixel_values=rule.to_tensor(request.image)[None], **prompt)
+                detector.model(pixel_values=detector._pixel_values([rule.to_pixels(request.image)]), **prompt)
 
     return forward
 
