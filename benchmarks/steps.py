@@ -87,7 +87,8 @@ def _parse_pairs(timer: "_StepTimer", work: Path) -> list[Pair]:
 
 def _time_pictures(timer: "_StepTimer", detector: GroundingDino, requests: Sequence[Request]) -> None:
     images = timer.step("decode", lambda: [decode(request.data) for request in requests])
-    small = timer.step("resize", lambda: [detector.resize_rule.to_pixels(image) for image in images])
+    rule = detector.resize_rule
+    small = timer.step("resize", lambda: [rule.to_pixels(image, rule.target_size(*image.size)) for image in images])
     timer.step("into a batch", lambda: [detector._pixel_values([pixels]) for pixels in small])
 
 

@@ -62,9 +62,10 @@ def prepare_batches(
     budget = _PixelBudget(MAX_PIXELS)
 
     def decode(request: Request) -> np.ndarray | Fault:
+        size = rule.target_size(request.width, request.height)
         try:
             with budget.reserve(request.width * request.height):
-                return rule.to_pixels(request.image)
+                return rule.to_pixels(request.decode(size if rule.reduced else None), size)
         except ImageFault as fault:
             return fault.as_fault()
 

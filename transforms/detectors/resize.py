@@ -14,7 +14,10 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class ResizeRule:
-    """How an image becomes an input: sides and step in pixels, Pillow's resampling filter, mean and std in 0..1."""
+    """How an image becomes an input: sides and step in pixels, Pillow's resampling filter, mean and std in 0..1.
+
+    reduced: whether a JPEG that is at least twice as large as its target is decoded at reduced scale.
+    """
 
     short_side: int
     long_side: int
@@ -22,6 +25,7 @@ class ResizeRule:
     resample: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    reduced: bool = False
 
     def target_size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height to which an image of the given size is resized.
@@ -33,9 +37,11 @@ class ResizeRule:
         scale = min(self.short_side / min(width, height), self.long_side / max(width, height))
         return self._snap(width * scale), self._snap(height * scale)
 
-    def to_pixels(self, image: Image.Image) -> np.ndarray:
-        """The resized RGB image as uint8 [height, width, 3], read-only. Floats would need four times the memory."""
-        size = self.target_size(*image.size)
+    def to_pixels(self, image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+        """An RGB image, resized to a width and a height, as uint8 [height, width, 3], read-only.
+
+        Floats would need four times the memory.
+        """
         return np.asarray(image if image.size == size else image.resize(size, self.resample))
 
     def normalize(self, pictures: torch.Tensor) -> None:

@@ -29,13 +29,15 @@ def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 class Rule:
     """A fake resize rule: returns the red value of one pixel, and calls `during` while the picture is decoded."""
 
+    reduced = False
+
     def __init__(self, during: Callable[[Image.Image], object] = lambda _: None) -> None:
         self.during = during
 
     def target_size(self, width: int, height: int) -> tuple[int, int]:
         return width, height
 
-    def to_pixels(self, image: Image.Image) -> np.ndarray:
+    def to_pixels(self, image: Image.Image, size: tuple[int, int]) -> np.ndarray:
         self.during(image)
         return np.array(image.getpixel((0, 0))[0])
 
@@ -68,8 +70,8 @@ def test_no_more_wait_than_a_batch_and_the_threads(size: int) -> None:
     alive: weakref.WeakValueDictionary[int, np.ndarray] = weakref.WeakValueDictionary()  # arrays have no hash
 
     class Watched(Rule):
-        def to_pixels(self, image: Image.Image) -> np.ndarray:
-            pixels = super().to_pixels(image)
+        def to_pixels(self, image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+            pixels = super().to_pixels(image, size)
             alive[id(pixels)] = pixels
             return pixels
 

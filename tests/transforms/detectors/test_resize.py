@@ -16,7 +16,7 @@ sides = st.integers(1, 5000)
 
 
 def normalized(rule, image):
-    pictures = torch.tensor(rule.to_pixels(image)).permute(2, 0, 1)[None].float()
+    pictures = torch.tensor(rule.to_pixels(image, rule.target_size(*image.size))).permute(2, 0, 1)[None].float()
     rule.normalize(pictures)
     return pictures[0]
 
@@ -69,7 +69,7 @@ def test_tensor_equals_the_stock_processors_where_the_canvas_is_the_usual_resize
 def test_pixels_are_height_by_width_and_normalised_by_channel():
     rule = ResizeRule(32, 64, 32, 2, MEAN, STD)
     image = Image.new("RGB", (64, 32), (255, 0, 0))
-    assert rule.to_pixels(image).shape == (32, 64, 3)
+    assert rule.to_pixels(image, (64, 32)).shape == (32, 64, 3)
     tensor = normalized(rule, image)
     expected = [(1 - MEAN[0]) / STD[0], -MEAN[1] / STD[1], -MEAN[2] / STD[2]]
     assert tensor[:, 5, 7].tolist() == pytest.approx(expected, abs=1e-6)

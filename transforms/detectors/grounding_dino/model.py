@@ -167,7 +167,7 @@ class GroundingDino:
         side = self.resize_rule.step * 2
         word = self.tokenizer("thing", add_special_tokens=False)["input_ids"][:1]
         prompt = Prompt((CLS, *word, PERIOD, SEP), (0,), ((1, 1 + len(word)),))
-        pixels = self.resize_rule.to_pixels(Image.new("RGB", (side, side), (128, 128, 128)))
+        pixels = self.resize_rule.to_pixels(Image.new("RGB", (side, side), (128, 128, 128)), (side, side))
         self._bytes.memory = self._floats.memory = None
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
@@ -211,4 +211,5 @@ def resize_rule(processor: Any, settings: GroundingDinoSettings) -> ResizeRule:
     if long < short:
         raise ValueError(f"detector.long_side: {long} is less than the short side, {short}")
     mean, std = tuple(processor.image_mean), tuple(processor.image_std)
-    return ResizeRule(short, long, settings.canvas_step, int(processor.resample), mean, std)
+    reduced = settings.decode == "fast"
+    return ResizeRule(short, long, settings.canvas_step, int(processor.resample), mean, std, reduced)
