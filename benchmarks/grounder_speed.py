@@ -58,8 +58,9 @@ def _bare(detector: GroundingDino) -> Callable[[Sequence[Request]], object]:
     def forward(requests: Sequence[Request]) -> None:
         for request in requests:
             prompt = tokenizer(" . ".join(request.phrases).lower() + " .", return_tensors="pt")
+            pixels = rule.to_pixels(request.image, rule.target_size(request.width, request.height))
             with torch.inference_mode():
-                detector.model(pixel_values=rule.to_tensor(request.image)[None], **prompt)
+                detector.model(pixel_values=detector._pixel_values([pixels]), **prompt)
 
     return forward
 

@@ -37,7 +37,7 @@ _FEW = 16
 _GPU_MS = 12.0
 """Milliseconds per picture of the GPU that the estimate assumes."""
 
-_OVERLAPPED = {"read, measure, digest", "decode", "resize", "normalise"}
+_OVERLAPPED = {"read, measure, digest", "decode", "resize", "into a batch"}
 """Steps that run in threads while the model runs, or on the GPU."""
 
 
@@ -87,8 +87,9 @@ def _parse_pairs(timer: "_StepTimer", work: Path) -> list[Pair]:
 
 def _time_pictures(timer: "_StepTimer", detector: GroundingDino, requests: Sequence[Request]) -> None:
     images = timer.step("decode", lambda: [decode(request.data) for request in requests])
-    small = timer.step("resize", lambda: [detector.resize_rule.to_tensor(image) for image in images])
-    timer.step("normalise", lambda: [detector._normalized([pixels]) for pixels in small])
+    rule = detector.resize_rule
+    small = timer.step("resize", lambda: [rule.to_pixels(image, rule.target_size(*image.size)) for image in images])
+    timer.step("into a batch", lambda: [detector._pixel_values([pixels]) for pixels in small])
 
 
 def _read_answers(timer: "_StepTimer", detector: GroundingDino, prompts: Sequence[PackedPrompts]) -> list[Found]:

@@ -99,15 +99,27 @@ def measure(data: bytes, max_pixels: int = MAX_PIXELS, max_scans: int | None = M
     return (height, width) if _orientation(image, data) in _SWAPS_SIDES else (width, height)
 
 
-def decode(data: bytes, max_pixels: int = MAX_PIXELS, max_scans: int | None = MAX_SCANS) -> Image.Image:
+def decode(
+    data: bytes,
+    max_pixels: int = MAX_PIXELS,
+    max_scans: int | None = MAX_SCANS,
+    least: tuple[int, int] | None = None,
+) -> Image.Image:
     """The image in RGB, upright, with alpha on white; the first frame of an animation.
+
+    least: width and height that are needed. A JPEG that is at least twice, four or eight times as large on both sides
+    is decoded at a half, a quarter or an eighth of its size, rounded up: libjpeg leaves out the high frequencies. Other
+    images keep their size. The limits apply to the size in the header.
 
     Raises:
       ImageFault: as for `measure`, and if the image is truncated or cannot be decoded in full.
     """
     image = _open(data, max_pixels, max_scans)
     try:
-        turn = _TRANSPOSE.get(_orientation(image, data))
+        orientation = _orientation(image, data)
+        turn = _TRANSPOSE.get(orientation)
+        if least and image.format in ("JPEG", "MPO"):
+            image.draft(None, least[::-1] if orientation in _SWAPS_SIDES else least)
         image.load()
         picture = _rgb(image)
         return picture if turn is None else picture.transpose(turn)

@@ -71,6 +71,7 @@ def test_what_may_change_from_run_to_run_is_not_part_of_it(sections: dict[str, A
         {"detector": {"floor": 0.1}},
         {"detector": {"candidates": 7}},
         {"detector": {"span_score": "max"}},
+        {"detector": {"decode": "fast"}},
     ],
 )
 def test_what_changes_results_is_part_of_it(sections: dict[str, Any]) -> None:

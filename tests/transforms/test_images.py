@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
@@ -74,6 +74,55 @@ def test_every_format_of_the_allow_list_is_measured_and_decoded(format):
     picture = decode(data)
     assert (picture.mode, picture.size) == ("RGB", (48, 32))
     assert far(picture, blocks()) < 12
+
+
+def smooth(width, height, mode="RGB"):
+    """Returns a picture without fine detail, so that it survives a smaller size."""
+    tiles = np.random.default_rng(width).integers(0, 256, (3, 4, 3), dtype=np.uint8)
+    return Image.fromarray(tiles).resize((width, height), Image.Resampling.BICUBIC).convert(mode)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.tuples(st.integers(1, 200), st.integers(1, 200)),
+    st.tuples(st.integers(1, 100), st.integers(1, 100)),
+    st.sampled_from(["RGB", "L", "CMYK"]),
+    st.integers(1, 8),
+    st.booleans(),
+)
+def test_a_large_jpeg_is_decoded_at_reduced_scale(size, least, mode, orientation, progressive):
+    data = encoded(smooth(*size, mode), "JPEG", exif=exif(orientation), progressive=progressive)
+    exact, fast = decode(data), decode(data, least=least)
+    scale = next(s for s in (8, 4, 2, 1) if s == 1 or all(a >= s * b for a, b in zip(exact.size, least, strict=True)))
+    assert fast.size == tuple(-(-side // scale) for side in exact.size)
+    if scale == 1:
+        assert fast.tobytes() == exact.tobytes()
+    elif min(fast.size) >= 16:  # below, blocks of the JPEG reach over its edge
+        assert far(fast, exact.resize(fast.size, Image.Resampling.BOX)) < 12
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM"])
+def test_other_formats_keep_their_size(format):
+    data = encoded(smooth(64, 48), format)
+    assert decode(data, least=(8, 8)).tobytes() == decode(data).tobytes()
+
+
+def test_a_stereo_jpeg_at_reduced_scale():
+    data = encoded(smooth(64, 48), "MPO", save_all=True, append_images=[Image.new("RGB", (64, 48), BLACK)])
+    assert far(decode(data, least=(32, 24)), smooth(64, 48).resize((32, 24))) < 8
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_truncated_jpeg_is_found_at_reduced_scale(progressive):
+    data = encoded(Image.effect_noise((160, 128), 50).convert("RGB"), "JPEG", progressive=progressive)
+    for end in (len(data) // 9, len(data) // 2, len(data) - 400, len(data) - 40):
+        assert reason_of(decode, data[:end], least=(20, 16)) == reason_of(decode, data[:end])
+
+
+def test_limits_are_those_of_the_whole_picture_at_reduced_scale():
+    data = encoded(smooth(64, 48), "JPEG")
+    assert reason_of(decode, data, max_pixels=64 * 48 - 1, least=(8, 6)) == Reason.TOO_MANY_PIXELS
+    assert reason_of(decode, many_scans(491), least=(6, 4)) == Reason.TOO_MANY_SCANS
 
 
 def test_a_stereo_jpeg_counts_as_its_first_picture():

@@ -46,7 +46,15 @@ class Request:
         Raises:
           ImageFault: the image cannot be decoded.
         """
-        return images.decode(self.data, self.max_pixels, self.max_scans)
+        return self.decode()
+
+    def decode(self, least: tuple[int, int] | None = None) -> Image.Image:
+        """As `image`. If only these width and height are needed, a larger JPEG may be decoded at reduced scale.
+
+        Raises:
+          ImageFault: the image cannot be decoded.
+        """
+        return images.decode(self.data, self.max_pixels, self.max_scans, least)
 
 
 def probe_request() -> Request:

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import torch
+import numpy as np
 
 from transforms.detectors.base import Request
 from transforms.detectors.resize import ResizeRule
@@ -33,8 +33,8 @@ class PromptItem:
 BatchItems = list[PromptItem]
 """Prompts that go through the model together. Their images are resized to the same size."""
 
-PreparedItem = tuple[PromptItem, torch.Tensor]
-"""A prompt with its image, uint8 [3, height, width]."""
+PreparedItem = tuple[PromptItem, np.ndarray]
+"""A prompt with its image, uint8 [height, width, 3]."""
 
 
 def plan_batches(
@@ -53,7 +53,7 @@ def plan_batches(
 
 def prepare_batches(
     requests: Sequence[Request], batches: Sequence[BatchItems], rule: ResizeRule
-) -> Iterator[list[tuple[PromptItem, torch.Tensor | Fault]]]:
+) -> Iterator[list[tuple[PromptItem, np.ndarray | Fault]]]:
     """Yields the batches, in order. Each prompt comes with its image, or with the fault if it cannot be decoded.
 
     Threads decode the next images while the caller works on a batch. Captions of one image share its bytes and are
@@ -61,10 +61,11 @@ def prepare_batches(
     """
     budget = _PixelBudget(MAX_PIXELS)
 
-    def decode(request: Request) -> torch.Tensor | Fault:
+    def decode(request: Request) -> np.ndarray | Fault:
+        size = rule.target_size(request.width, request.height)
         try:
             with budget.reserve(request.width * request.height):
-                return rule.to_tensor(request.image)
+                return rule.to_pixels(request.decode(size if rule.reduced else None), size)
         except ImageFault as fault:
             return fault.as_fault()
 

@@ -1,4 +1,4 @@
-"""Image -> the detector's input tensor, resized without padding.
+"""Image -> the pixels of the detector's input, resized without padding.
 
 Padding changes the features of a Swin backbone near the padded edge by 4 to 20 % of their peak, so the result for a
 padded image would depend on the other images of the batch. Instead, both sides are stretched to a multiple of a
@@ -14,7 +14,10 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class ResizeRule:
-    """How an image becomes a tensor: sides and step in pixels, Pillow's resampling filter, mean and std in 0..1."""
+    """How an image becomes an input: sides and step in pixels, Pillow's resampling filter, mean and std in 0..1.
+
+    reduced: whether a JPEG that is at least twice as large as its target is decoded at reduced scale.
+    """
 
     short_side: int
     long_side: int
@@ -22,6 +25,7 @@ class ResizeRule:
     resample: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    reduced: bool = False
 
     def target_size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height to which an image of the given size is resized.
@@ -33,16 +37,17 @@ class ResizeRule:
         scale = min(self.short_side / min(width, height), self.long_side / max(width, height))
         return self._snap(width * scale), self._snap(height * scale)
 
-    def to_tensor(self, image: Image.Image) -> torch.Tensor:
-        """The resized RGB image as uint8 [3, height, width]. The normalised one needs four times the memory."""
-        size = self.target_size(*image.size)
-        pixels = np.asarray(image if image.size == size else image.resize(size, self.resample))
-        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+    def to_pixels(self, image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+        """An RGB image, resized to a width and a height, as uint8 [height, width, 3], read-only.
 
-    def normalize(self, picture: torch.Tensor) -> None:
-        """Normalises in place. picture: float32 [3, height, width] with values 0..255."""
-        mean, std = (picture.new_tensor(values)[:, None, None] * 255 for values in (self.mean, self.std))
-        picture.sub_(mean).div_(std)
+        Floats would need four times the memory.
+        """
+        return np.asarray(image if image.size == size else image.resize(size, self.resample))
+
+    def normalize(self, pictures: torch.Tensor) -> None:
+        """Normalises in place. pictures: float32 [images, 3, height, width] with values 0..255."""
+        mean, std = (pictures.new_tensor(values)[:, None, None] * 255 for values in (self.mean, self.std))
+        pictures.sub_(mean).div_(std)
 
     def _snap(self, side: float) -> int:
         largest = max(self.long_side // self.step, 1)

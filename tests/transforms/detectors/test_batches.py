@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from transforms.detectors import batches
@@ -29,15 +29,17 @@ def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 class Rule:
     """A fake resize rule: returns the red value of one pixel, and calls `during` while the picture is decoded."""
 
+    reduced = False
+
     def __init__(self, during: Callable[[Image.Image], object] = lambda _: None) -> None:
         self.during = during
 
     def target_size(self, width: int, height: int) -> tuple[int, int]:
         return width, height
 
-    def to_tensor(self, image: Image.Image) -> torch.Tensor:
+    def to_pixels(self, image: Image.Image, size: tuple[int, int]) -> np.ndarray:
         self.during(image)
-        return torch.tensor([image.getpixel((0, 0))[0]])
+        return np.array(image.getpixel((0, 0))[0])
 
 
 def make_request(number: int, width: int = 1, height: int = 1) -> Request:
@@ -65,12 +67,12 @@ def test_pictures_come_in_order_although_later_ones_are_ready_first(size: int) -
 
 @pytest.mark.parametrize("size", [1, 4, 12])
 def test_no_more_wait_than_a_batch_and_the_threads(size: int) -> None:
-    alive: weakref.WeakSet[torch.Tensor] = weakref.WeakSet()
+    alive: weakref.WeakValueDictionary[int, np.ndarray] = weakref.WeakValueDictionary()  # arrays have no hash
 
     class Watched(Rule):
-        def to_tensor(self, image: Image.Image) -> torch.Tensor:
-            pixels = super().to_tensor(image)
-            alive.add(pixels)
+        def to_pixels(self, image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+            pixels = super().to_pixels(image, size)
+            alive[id(pixels)] = pixels
             return pixels
 
     rule: Any = Watched()
@@ -87,7 +89,7 @@ def test_a_picture_that_cannot_be_decoded_is_a_fault_of_its_own() -> None:
     requests = [make_request(0), Request(b"GIF8", 1, 1, ("a dog",)), make_request(2)]
     (batch,) = prepare_batches(requests, batches_of(requests, 4, rule), rule)
     assert [item.request for item, _ in batch] == [0, 1, 2]
-    (fault,) = [picture for _, picture in batch if not isinstance(picture, torch.Tensor)]
+    (fault,) = [picture for _, picture in batch if not isinstance(picture, np.ndarray)]
     assert fault is batch[1][1]
     assert (fault.stage, fault.reason) == (FailureStage.IMAGE, Reason.UNDECODABLE)
 

@@ -15,6 +15,12 @@ RULE = ResizeRule(800, 1333, 32, Image.Resampling.BILINEAR, MEAN, STD)
 sides = st.integers(1, 5000)
 
 
+def normalized(rule, image):
+    pictures = torch.tensor(rule.to_pixels(image, rule.target_size(*image.size))).permute(2, 0, 1)[None].float()
+    rule.normalize(pictures)
+    return pictures[0]
+
+
 def noise(width, height):
     pixels = np.random.default_rng(width * 10_000 + height).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return Image.fromarray(pixels)
@@ -54,18 +60,16 @@ def test_tensor_equals_the_stock_processors_where_the_canvas_is_the_usual_resize
     rule = ResizeRule(64, 96, 32, int(processor.resample), tuple(processor.image_mean), tuple(processor.image_std))
     image = noise(*size)
     expected = processor(images=image, return_tensors="pt")["pixel_values"][0]
-    tensor = rule.to_tensor(image).float()
-    rule.normalize(tensor)
+    tensor = normalized(rule, image)
     assert tensor.dtype == torch.float32
     assert tensor.shape == expected.shape
     torch.testing.assert_close(tensor, expected, atol=1e-5, rtol=0)
 
 
-def test_tensor_is_height_by_width_and_normalised():
+def test_pixels_are_height_by_width_and_normalised_by_channel():
     rule = ResizeRule(32, 64, 32, 2, MEAN, STD)
-    tensor = rule.to_tensor(Image.new("RGB", (64, 32), (255, 0, 0))).float()
-    rule.normalize(tensor)
-    assert tensor.shape == (3, 32, 64)
+    image = Image.new("RGB", (64, 32), (255, 0, 0))
+    assert rule.to_pixels(image, (64, 32)).shape == (32, 64, 3)
+    tensor = normalized(rule, image)
     expected = [(1 - MEAN[0]) / STD[0], -MEAN[1] / STD[1], -MEAN[2] / STD[2]]
     assert tensor[:, 5, 7].tolist() == pytest.approx(expected, abs=1e-6)
-    assert tensor.is_contiguous()

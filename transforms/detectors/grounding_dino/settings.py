@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from transforms.detectors.family import FamilySettings
-from transforms.settings import PositiveInt, Recorded
+from transforms.settings import LegacyValue, PositiveInt, Recorded
 
 
 class GroundingDinoSettings(FamilySettings):
@@ -17,6 +17,9 @@ class GroundingDinoSettings(FamilySettings):
     short_side: PositiveInt | None = Field(None, description="Pixels; default: from the model's processor.")
     long_side: PositiveInt | None = Field(None, description="Pixels; default: from the model's processor.")
     canvas_step: PositiveInt = Field(32, description="Pixels. Both sides are stretched to the nearest multiple.")
+    decode: Annotated[Literal["exact", "fast"], LegacyValue("exact")] = Field(
+        "exact", description="fast: JPEGs of at least twice the model's input size are decoded at reduced scale."
+    )
     span_score: Literal["mean", "max"] = Field("mean", description="How token scores become the score of a phrase.")
 
     @model_validator(mode="after")

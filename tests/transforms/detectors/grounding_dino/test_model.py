@@ -504,3 +504,17 @@ def test_a_trained_model_finds_what_the_phrases_name_whatever_the_batch():
             hits.append(ious([best.corners], true).max() >= 0.5)
     assert len(hits) > 80
     assert sum(hits) / len(hits) > 0.95
+
+
+def test_fast_decoding_changes_only_jpegs_of_twice_the_canvas(grounding_dino):
+    def jpeg(width, height):
+        tiles = np.random.default_rng(width).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+        target = io.BytesIO()
+        Image.fromarray(tiles).resize((width, height)).save(target, "JPEG")
+        return Request(target.getvalue(), width, height, ("a dog",))
+
+    small = [request(1, "a dog", width=400, height=240), jpeg(120, 80), jpeg(191, 128)]
+    large = [jpeg(201, 133), jpeg(401, 267), jpeg(133, 201), jpeg(800, 533)]
+    exact, fast = (loaded(grounding_dino, decode=name, batch=1).detect([*small, *large]) for name in ("exact", "fast"))
+    assert [one == other for one, other in zip(exact, fast, strict=True)] == [True] * 3 + [False] * 4
+    assert not any(found.error for found in fast)

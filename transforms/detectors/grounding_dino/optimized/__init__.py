@@ -7,18 +7,24 @@ random weights. They need images without padding, as gritmill provides.
 
 encoder_layer   fusion and deformable attention of one layer
 sampling        multiscale deformable attention as one gather
+pixels          the first layer of the backbone for images as bytes
 modules         small modules that are computed once, in blocks, or for fewer tokens
 bfloat16        the large matrix products in bfloat16
 check           checks that a replacement returns the same values as the class's own module
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from transformers import __version__ as transformers_version
-from transformers.models.swin.modeling_swin import SwinMLP
+from transformers.models.swin.modeling_swin import SwinMLP, SwinPatchEmbeddings
 
 from transforms.detectors.grounding_dino.optimized.bfloat16 import use_bfloat16
-from transforms.detectors.grounding_dino.optimized.check import check_box_attention, check_encoder_layer
+from transforms.detectors.grounding_dino.optimized.check import (
+    check_box_attention,
+    check_encoder_layer,
+    check_patch_embeddings,
+)
 from transforms.detectors.grounding_dino.optimized.encoder_layer import EncoderLayer
 from transforms.detectors.grounding_dino.optimized.modules import (
     BlockedMlp,
@@ -27,14 +33,28 @@ from transforms.detectors.grounding_dino.optimized.modules import (
     Similarity,
     replace_each,
 )
+from transforms.detectors.grounding_dino.optimized.pixels import BytePatchEmbeddings
 from transforms.detectors.grounding_dino.optimized.sampling import BoxAttention, ValueTables
 
 
-def optimize(model: Any, device: str, precision: str = "float32") -> None:
+def optimize(
+    model: Any,
+    device: str,
+    precision: str = "float32",
+    normalization: tuple[Sequence[float], Sequence[float]] | None = None,
+) -> bool:
     """Replaces modules of a loaded `GroundingDinoForObjectDetection` or `MMGroundingDinoForObjectDetection`, in place.
 
-    On a GPU it replaces only the backbone, which then runs once for several captions of one image. The other
-    replacements are measured only on CPUs. precision: float32 or, on a CPU, bfloat16.
+    On a GPU it replaces only the first layer of the backbone, and the backbone, which then runs once for several
+    captions of one image. The other replacements are measured only on CPUs.
+
+    Args:
+      precision: float32 or, on a CPU, bfloat16.
+      normalization: mean and standard deviation of each channel, for values in 0..1.
+
+    Returns:
+      Whether the model also takes images as bytes, which it normalises: if its backbone is a Swin Transformer and
+      `normalization` is given.
 
     Raises:
       ValueError: the classes differ from the expected ones, or a replacement returns other values.
@@ -42,6 +62,7 @@ def optimize(model: Any, device: str, precision: str = "float32") -> None:
     setting, other = "detector.forward: fast", "stock"
     try:
         encoder = model.model.backbone.conv_encoder
+        takes_bytes = normalization is not None and _take_bytes(encoder.model, *normalization)
         encoder.model = DeduplicatingBackbone(encoder.model)
         if device == "cpu":
             _replace_modules(model)
@@ -54,6 +75,15 @@ def optimize(model: Any, device: str, precision: str = "float32") -> None:
         raise ValueError(
             f"{setting} does not support this model in transformers {transformers_version} ({error}); set it to {other}"
         ) from error
+    return takes_bytes
+
+
+def _take_bytes(backbone: Any, mean: Sequence[float], std: Sequence[float]) -> bool:
+    found = [module for module in backbone.modules() if type(module) is SwinPatchEmbeddings]
+    replace_each(backbone, SwinPatchEmbeddings, lambda stock: BytePatchEmbeddings(stock, mean, std))
+    for stock, fast in zip(found, (m for m in backbone.modules() if type(m) is BytePatchEmbeddings), strict=True):
+        check_patch_embeddings(stock, fast, mean, std)
+    return bool(found)
 
 
 def _replace_modules(model: Any) -> None:

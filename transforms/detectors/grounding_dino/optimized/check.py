@@ -1,6 +1,6 @@
 """Checks that a replacement returns the same values as the class's own module, which depends on transformers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -69,6 +69,19 @@ def check_window_attention(stock: Any, fast: Any, tolerance: float) -> None:
     noise, cells = _noise(), stock.relative_position_bias().shape[-1]
     states, mask = noise(6, cells, stock.q_proj.in_features), noise(3, cells, cells)
     _compare(lambda attention: attention(states, mask)[0], stock, fast, tolerance)
+
+
+def check_patch_embeddings(stock: Any, fast: Any, mean: Sequence[float], std: Sequence[float]) -> None:
+    """Compares the first layer of a backbone for two normalised images with the one for bytes; raises as
+    `check_encoder_layer`. Their sides are no multiples of a patch's."""
+    weight = stock.projection.weight
+    height, width = (side * 2 + 1 for side in stock.patch_size)
+    pixels = torch.randint(0, 256, (2, 3, height, width), generator=torch.Generator().manual_seed(0))
+    middle, scale = (torch.tensor(values)[:, None, None] for values in (mean, std))
+    inputs = {stock: (pixels / 255 - middle) / scale, fast: pixels.to(torch.uint8)}
+    # On a GPU, convolutions round to 10 bits (TF32), matrix products do not.
+    tolerance = _TOLERANCE if weight.device.type == "cpu" else 0.01
+    _compare(lambda layer: layer(inputs[layer].to(weight.device))[0], stock, fast, tolerance)
 
 
 def _noise() -> Callable[..., Tensor]:

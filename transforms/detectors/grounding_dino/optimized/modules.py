@@ -1,5 +1,6 @@
 """Replacements of small modules: computed once, in blocks, or for fewer tokens."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -78,7 +79,7 @@ class Similarity(nn.Module):
         return logits
 
 
-def replace_each(inside: nn.Module, kind: type[nn.Module], by: type[nn.Module]) -> None:
+def replace_each(inside: nn.Module, kind: type[nn.Module], by: Callable[[Any], nn.Module]) -> None:
     """Replaces every module of the class `kind` by `by(module)`. A shared module gets one shared replacement."""
     found: dict[nn.Module, nn.Module] = {}
     for module in list(inside.modules()):

@@ -172,7 +172,9 @@ def test_weights_that_are_not_finite_are_left_to_the_first_batch(grounding_dino)
 @pytest.mark.parametrize("family", ["grounding-dino", pytest.param("mm-grounding-dino", marks=pytest.mark.slow)])
 def test_four_levels(family, tmp_path):
     folder = make_grounding_dino(tmp_path, family, levels=4)
-    stock, fast = (loaded(folder, forward=forward) for forward in ("stock", "fast"))
+    # On the usual canvas of the tests, a group of the last level has two values: its norm multiplies rounding errors.
+    sides = {"short_side": 256, "long_side": 384}
+    stock, fast = (loaded(folder, forward=forward, **sides) for forward in ("stock", "fast"))
     assert_same(fast.detect(mixed_requests()), stock.detect(mixed_requests()), 1e-5)
 
 
