@@ -139,18 +139,10 @@ def choose_spans(
 
 
 def _grouped(rows: Iterable[tuple[int, int, Grounding]]) -> list[Span]:
-    found: dict[tuple[int, int], list[Grounding]] = {}
-    for start, end, grounding in rows:
-        group = found.setdefault((start, end), [])
-        if grounding not in group:
-            group.append(grounding)
-    return [Span(start, end, _best_first(group)) for (start, end), group in found.items()]
-
-
-def _best_first(group: Sequence[Grounding]) -> tuple[Corners, ...]:
-    if len(group) > 1:
-        group = sorted(group, key=lambda g: (-g.box.score, g.box.corners))
-    return tuple([g.box.corners for g in group])
+    found: dict[tuple[int, int], set[tuple[float, Corners, int, int]]] = {}
+    for start, end, g in rows:  # a chunk that is its own expression comes twice
+        found.setdefault((start, end), set()).add((-g.box.score, g.box.corners, g.phrase.start, g.phrase.end))
+    return [Span(*span, tuple([corners for _, corners, *_ in sorted(group)])) for span, group in found.items()]
 
 
 def _disjoint(preferred_first: Iterable[Span]) -> tuple[Span, ...]:
