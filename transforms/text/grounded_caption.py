@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from transforms.records import Grounding
 
@@ -139,10 +139,11 @@ def choose_spans(
 
 
 def _grouped(rows: Iterable[tuple[int, int, Grounding]]) -> list[Span]:
-    found: dict[tuple[int, int], set[tuple[float, Corners, int, int]]] = {}
+    found: dict[tuple[int, int], set[tuple[Any, ...]]] = {}
     for start, end, g in rows:  # a chunk that is its own expression comes twice
-        found.setdefault((start, end), set()).add((-g.box.score, g.box.corners, g.phrase.start, g.phrase.end))
-    return [Span(*span, tuple([corners for _, corners, *_ in sorted(group)])) for span, group in found.items()]
+        phrase = (g.phrase.start, g.phrase.end, g.phrase.expression_start, g.phrase.expression_end, g.phrase.head_start)
+        found.setdefault((start, end), set()).add((-g.box.score, g.box.corners, phrase))
+    return [Span(*span, tuple([corners for _, corners, _ in sorted(group)])) for span, group in found.items()]
 
 
 def _disjoint(preferred_first: Iterable[Span]) -> tuple[Span, ...]:
