@@ -37,6 +37,23 @@ def interleaved_seconds(
     return seconds
 
 
+def with_processor_time(run: Callable[[], object], busy: list[float]) -> Callable[[], None]:
+    """Returns `run` as a function that also adds its processor seconds to `busy`, those of a first round included."""
+
+    def timed() -> None:
+        started = processor_seconds()
+        run()
+        busy.append(processor_seconds() - started)
+
+    return timed
+
+
+def processor_seconds() -> float:
+    """Returns the processor seconds of this process and its finished children."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def ratio(slow: Sequence[float], fast: Sequence[float]) -> str:
     """Returns the median of the ratios of each round, with the minimum and the maximum."""
     ratios = [a / b for a, b in zip(slow, fast, strict=True)]

@@ -35,6 +35,13 @@ def photos(folder: Path | None, number: int) -> list[Photo]:
     return [found[i % len(found)] for i in range(number)]
 
 
+def one_by_one(pictures: Iterable[Photo]) -> list[Photo]:
+    """Returns pictures with one of their five captions each. All first captions come first, so that neighbours
+    differ."""
+    found = list(pictures)
+    return [Photo(one.data, (caption,)) for n in range(5) for one in found for caption in one.captions[n : n + 1]]
+
+
 def four_by_three(folder: Path | None, number: int) -> list[Photo]:
     """Returns pictures of four to three, like most COCO photos, repeated if needed. All have one canvas, 800 x 1056.
 

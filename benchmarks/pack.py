@@ -15,8 +15,8 @@ import numpy as np
 import webdataset
 
 import gritmill
-from benchmarks.figures import Figure, interleaved_seconds, ratio
-from benchmarks.inputs import Photo, write_tars
+from benchmarks.figures import Figure, interleaved_seconds, processor_seconds, ratio, with_processor_time
+from benchmarks.inputs import one_by_one, write_tars
 from benchmarks.inputs import photos as pictures_of
 from pipeline.tables.detections import open_detections
 
@@ -35,7 +35,8 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
     """
     work = work / "pack"
     tars, few = work / "in", work / "few"
-    pictures = _pairs(photos)
+    single = one_by_one(pictures_of(photos, 120))
+    pictures = [single[i % len(single)] for i in range(_PAIRS)]
     write_tars(pictures, tars, pairs_per_tar=_PAIRS_PER_TAR)
     write_tars(pictures[:_FEW], few, pairs_per_tar=_PAIRS_PER_TAR)
     for folder in (tars, few):
@@ -46,13 +47,6 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
     return figures
 
 
-def _pairs(photos: Path | None) -> list[Photo]:
-    """Returns `_PAIRS` pictures with one caption each. All first captions come first, so that neighbours differ."""
-    pictures = pictures_of(photos, 120)
-    single = [Photo(p.data, (caption,)) for n in range(5) for p in pictures for caption in p.captions[n : n + 1]]
-    return [single[i % len(single)] for i in range(_PAIRS)]
-
-
 def _speed(work: Path, tars: Path) -> Iterator[Figure]:
     variants: dict[str, Callable[[], object]] = {
         "pack": lambda: _pack(work / "in-ground", work / "packed"),
@@ -61,7 +55,7 @@ def _speed(work: Path, tars: Path) -> Iterator[Figure]:
     }
     busy: dict[str, list[float]] = {name: [] for name in variants}
     seconds = interleaved_seconds(
-        {name: _with_processor_time(run, busy[name]) for name, run in variants.items()}, _ROUNDS
+        {name: with_processor_time(run, busy[name]) for name, run in variants.items()}, _ROUNDS
     )
     size = sum(path.stat().st_size for path in tars.iterdir())
     rates = ", ".join(f"{name} {size / _MIB / median(took):.0f} MiB/s" for name, took in seconds.items())
@@ -92,7 +86,7 @@ def _claims(work: Path) -> Iterator[Figure]:
     for name, chosen in settings.items():
         ground = work / ("without-ground" if chosen is _WITHOUT_CLAIMS else "few-ground")
         variants[name] = partial(_pack, ground, work / "apart", chosen, beam)
-    seconds = interleaved_seconds(variants, _CLAIM_ROUNDS, _processor)
+    seconds = interleaved_seconds(variants, _CLAIM_ROUNDS, processor_seconds)
     detail = ", ".join(f"{name} {1000 * median(took) / _FEW:.2f}" for name, took in seconds.items())
     for name, goal in zip([*settings][1:], ("1.1", "", ""), strict=True):
         yield Figure(
@@ -106,21 +100,6 @@ def _claims(work: Path) -> Iterator[Figure]:
 
 def _selecting(rules: dict[str, str]) -> dict[str, Any]:
     return {**_CONFIGURATION, "selection": {**_CONFIGURATION["selection"], **rules}}
-
-
-def _with_processor_time(run: Callable[[], object], busy: list[float]) -> Callable[[], None]:
-    def timed() -> None:
-        started = _processor()
-        run()
-        busy.append(_processor() - started)
-
-    return timed
-
-
-def _processor() -> float:
-    """Returns the processor seconds of this process and its finished children."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
 
 
 def _pack(

@@ -7,6 +7,7 @@ filters             which pairs are rejected before a model processes them
 plugins             loads user code: `package.module:factory`, and entry points of packages
 bundled, devices    the models, configurations and examples in gritmill; device and CPU cores of this process
 perceptual_hash     64-bit hashes of images, and which of them are near
+jpeg_header         tells from the header of a JPEG that it is stored as it is
 images              measures an image, decodes it, turns it upright
 read_ahead          runs work in threads, ahead of the consumer
 models              the interface of a model that a stage runs

@@ -14,6 +14,7 @@ import numpy as np
 import xxhash
 from PIL import Image, UnidentifiedImageError
 
+from transforms.jpeg_header import is_plain_jpeg
 from transforms.records import FailureStage, Fault, Reason
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
@@ -132,6 +133,8 @@ def decode(
 
 def to_jpeg(data: bytes, max_pixels: int = MAX_PIXELS, max_scans: int | None = MAX_SCANS) -> bytes:
     """The bytes that a shard stores: the source's bytes if they are an upright RGB or grey JPEG, else a new JPEG."""
+    if is_plain_jpeg(data, max_pixels):
+        return data
     image = _open(data, max_pixels, max_scans)
     plain = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L") and _orientation(image, data) == 1
     if plain:

@@ -100,18 +100,19 @@ def judge_rows(
     statistics: Statistics,
     duplicates: Collection[int] = (),
 ) -> Iterator[tuple[Pair, Kept | Rejected | Fault]]:
-    """Yields the pair and outcome of each row, and adds all rows but duplicates to `statistics`.
+    """Yields the pair and outcome of each row, some without texts, and adds all rows but duplicates to `statistics`.
 
     selected: boxes selected without a threshold. chunk_position: source, range and chunk. duplicates: rows that are
     rejected as duplicates, whatever the threshold.
     """
     # No threshold rejects these pairs. They are nearly all pairs, so they are added as arrays.
-    never_rejected = np.zeros(len(selected.table), bool)
+    never_rejected, kept = np.zeros((2, len(selected.table)), bool)
     others: dict[int, Pair] = {}
     excluded = frozenset(duplicates)
     needed = selected.subset(selected.is_best | (selected.score >= policy.threshold))
-    for row, (pair, groundings, outcome) in enumerate(needed.outcomes(policy, excluded)):
+    for row, (pair, groundings, outcome) in enumerate(needed.outcomes(policy, excluded, written=False)):
         yield pair, outcome
+        kept[row] = isinstance(outcome, Kept)
         if groundings and not isinstance(outcome, Fault) and row not in excluded:
             statistics.add(pair, groundings[0].box.score, outcome, policy.threshold, (*chunk_position, row))
             claims = open_claims(pair, rejecting_claims(pair.claims, policy.selection), groundings)
@@ -121,6 +122,7 @@ def judge_rows(
             if not never_rejected[row]:
                 others[row] = replace(pair, claims=tuple(claims))
     statistics.add_levels(selected.subset(never_rejected[selected.row]))
+    statistics.add_boxes(needed.subset(kept[needed.row] & (needed.score >= policy.threshold)))
     found = [SelectedPair(*one) for one in zip(others, others.values(), selected.groundings(others), strict=True)]
     for one, checker in zip(found, threshold_checkers(found, selected.candidates, policy.selection), strict=True):
         statistics.add_sweep(sweep(one.pair, one.groundings, policy, statistics.thresholds, checker=checker))
@@ -130,11 +132,11 @@ def _is_never_rejected(
     pair: Pair, groundings: Sequence[Grounding], outcome: Kept | Rejected, policy: Policy, thresholds: Sequence[float]
 ) -> bool:
     """pair: without open claims. groundings: at least the best one of every phrase, as `judge_rows` selects them."""
-    written_phrases = len({grounding.phrase for grounding in outcome.groundings}) if isinstance(outcome, Kept) else 0
-    if len(set(pair.phrases)) < len(pair.phrases):
+    if len({phrase.start for phrase in pair.phrases}) < len(pair.phrases) and len(set(pair.phrases)) < len(pair.phrases):
         return False
-    if written_phrases and all(map(dialects.by_caption, policy.text.dialect)):
+    if isinstance(outcome, Kept) and all(map(dialects.by_caption, policy.text.dialect)):
         return True
+    written_phrases = len({grounding.phrase for grounding in outcome.groundings}) if isinstance(outcome, Kept) else 0
     return not any(step.rejection for step in sweep(pair, groundings, policy, thresholds, written_phrases))
 
 

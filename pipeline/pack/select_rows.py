@@ -64,6 +64,12 @@ class SelectedRows:
             boxes,
         )
 
+    @property
+    def corners(self) -> np.ndarray:
+        """Of each kept box: float64 [4, boxes], rows x1, y1, x2, y2."""
+        corners: np.ndarray = self.candidates.corners[:, self.positions]
+        return corners
+
     def subset(self, chosen: np.ndarray) -> "SelectedRows":
         """A subset of the kept boxes. chosen: a boolean mask, or rising positions."""
         return replace(
@@ -97,28 +103,28 @@ class SelectedRows:
         if number := sum(score >= threshold for score in self.ambiguous.get(row, ())):
             yield AMBIGUOUS_LEFT_OUT, number
 
-    def outcomes(self, policy: Policy, duplicates: Collection[int] = ()) -> Iterator[Judged]:
+    def outcomes(self, policy: Policy, duplicates: Collection[int] = (), written: bool = True) -> Iterator[Judged]:
         """Yields the pair, the boxes and the outcome of each row. A kept pair has its verdicts if these decide.
 
-        duplicates: rows that are rejected as duplicates, whatever their boxes.
+        duplicates: rows that are rejected as duplicates, whatever their boxes. written: as of `judge_selected`.
         """
         if not policy.rejects_claims:
-            yield from self._judge_selected(policy, duplicates)
+            yield from self._judge_selected(policy, duplicates, written)
             return
-        rows = list(self._judge_selected(policy, duplicates))
+        rows = list(self._judge_selected(policy, duplicates, written))
         kept = [(row, outcome) for row, (_, _, outcome) in enumerate(rows) if isinstance(outcome, Kept)]
         checked = dict(zip((row for row, _ in kept), self.with_verdicts(kept, policy), strict=True))
         for row, (pair, groundings, outcome) in enumerate(rows):
             yield pair, groundings, judge_claims(checked[row], policy.selection) if row in checked else outcome
 
-    def _judge_selected(self, policy: Policy, duplicates: Collection[int]) -> Iterator[Judged]:
+    def _judge_selected(self, policy: Policy, duplicates: Collection[int], written: bool) -> Iterator[Judged]:
         excluded = frozenset(duplicates)
         for row, (pair, groundings) in enumerate(self.pairs()):
             if row in excluded:
                 yield pair, groundings, Rejected(Reason.DUPLICATE)
                 continue
             kept = in_record_order(grounding for grounding in groundings if grounding.box.score >= policy.threshold)
-            yield pair, groundings, judge_selected(pair, kept, policy.text)
+            yield pair, groundings, judge_selected(pair, kept, policy.text, written)
 
     def with_verdicts(self, kept: Iterable[tuple[int, Kept]], policy: Policy) -> Iterator[Kept]:
         """Yields kept pairs with the verdicts on their claims. kept: the row of each pair, and the pair."""

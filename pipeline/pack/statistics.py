@@ -127,12 +127,12 @@ class Statistics:
         return cls(tuple(sorted({*THRESHOLDS, threshold})))
 
     def add(self, pair: Pair, best: float, outcome: Kept | Rejected, threshold: float, where: RowPosition) -> None:
-        """Adds a judged pair that has a box.
+        """Adds a judged pair that has a box, without the boxes themselves.
 
         best: the highest score of the boxes that are selected without a threshold. where: the row of the pair.
         """
         if isinstance(outcome, Kept):
-            self._add_boxes(outcome)
+            self._add_phrases(outcome)
             _keep_nearest(self.kept, NearThreshold(best - threshold, where, best))
         elif outcome.reason == Reason.NO_BOX:
             _keep_nearest(self.missed, NearThreshold(threshold - best, where, best))
@@ -153,6 +153,12 @@ class Statistics:
         best = rank_within(selected.row) == 0
         for counts, counted in ((self.pairs, best), (self.phrases, selected.is_best), (self.boxes, level >= 0)):
             counts.update(level[counted & (level >= 0)].tolist())
+
+    def add_boxes(self, kept: "SelectedRows") -> None:
+        """Adds the boxes of kept pairs."""
+        self.boxes_per_pair.update(number for number in np.bincount(kept.row).tolist() if number)
+        for bins, shares in ((self.score, kept.score), (self.box_area, area(*kept.corners))):
+            bins.update(np.minimum((shares * _BINS).astype(int), _BINS - 1).tolist())
 
     def truncate_heads(self) -> None:
         """Keeps only the most frequent heads. Called once per range, after its last pair."""
@@ -186,12 +192,9 @@ class Statistics:
             Nearest(tuple(self.kept), tuple(self.missed)),
         )
 
-    def _add_boxes(self, kept: Kept) -> None:
-        self.boxes_per_pair[len(kept.groundings)] += 1
-        self.score.update([_bin(grounding.box.score) for grounding in kept.groundings])
-        self.box_area.update([_bin(area(*grounding.box.corners)) for grounding in kept.groundings])
-        caption = kept.pair.caption
-        for phrase in {grounding.phrase for grounding in kept.groundings}:
+    def _add_phrases(self, kept: Kept) -> None:
+        caption, phrases = kept.pair.caption, kept.pair.phrases
+        for phrase in {phrases[number] for number in {grounding.box.phrase for grounding in kept.groundings}}:
             self.phrase_words[len(caption[phrase.expression_start : phrase.expression_end].split())] += 1
             self.heads[caption[phrase.head_start : phrase.head_end].lower()] += 1
 
@@ -216,10 +219,6 @@ def _keep_nearest(nearest: list[NearThreshold], near: NearThreshold) -> None:
     if len(nearest) < NEAREST or near < nearest[-1]:
         insort(nearest, near)
         del nearest[NEAREST:]
-
-
-def _bin(share: float) -> int:
-    return min(int(share * _BINS), _BINS - 1)
 
 
 def _cumulative(changes: Counter[int], levels: Iterable[int]) -> tuple[int, ...]:

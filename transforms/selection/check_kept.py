@@ -77,6 +77,8 @@ def open_claims(pair: Pair, claims: Sequence[Claim], groundings: Iterable[Ground
 
     groundings: at least the best box of each phrase that a threshold of 0 keeps, best score first.
     """
+    if not claims:
+        return []
     best: dict[CharSpan, Corners] = {}
     for grounding in groundings:
         best.setdefault((grounding.phrase.start, grounding.phrase.end), grounding.box.corners)

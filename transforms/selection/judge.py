@@ -1,7 +1,7 @@
 """The outcome of a pair: kept with its boxes and texts, rejected with a reason, or failed.
 
-`pack` calls `judge_selected` twice for a pair: to count and to write. Both outcomes must be equal, so they depend only
-on the row and the policy. If contradicted claims reject pairs, `judge_claims` then judges the kept ones. `judge` does
+`pack` calls `judge_selected` twice for a pair: to count and to write. Both outcomes must be equal but for the texts, so
+they depend only on the row and the policy. If contradicted claims reject pairs, `judge_claims` then judges the kept ones. `judge` does
 both for one pair, and selects its boxes before; the viewer calls it.
 """
 
@@ -74,8 +74,13 @@ def judge(pair: Pair, policy: Policy) -> Kept | Rejected | Fault:
     return judge_claims(replace(outcome, verdicts=verdicts), policy.selection)
 
 
-def judge_selected(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> Kept | Rejected | Fault:
-    """The outcome of a row whose boxes are already selected. groundings: in record order."""
+def judge_selected(
+    pair: Pair, groundings: Sequence[Grounding], settings: TextSettings, written: bool = True
+) -> Kept | Rejected | Fault:
+    """The outcome of a row whose boxes are already selected.
+
+    groundings: in record order. written: False if the texts are not needed; a kept pair may then have none.
+    """
     if pair.error:
         return Rejected(pair.error.reason) if pair.error.reason in REJECTED_BY_SOURCE else pair.error
     if not pair.caption.strip():
@@ -87,6 +92,9 @@ def judge_selected(pair: Pair, groundings: Sequence[Grounding], settings: TextSe
         return Rejected(Reason.LANGUAGE if foreign else Reason.NO_PHRASE)
     if not groundings:
         return Rejected(Reason.NO_BOX)
+    if not written and all(map(dialects.by_caption, settings.dialect)):  # then one box shows it
+        texts = encode_texts(pair, groundings[:1], settings)
+        return texts if isinstance(texts, Rejected) else Kept(pair, tuple(groundings), {})
     texts = encode_texts(pair, groundings, settings)
     return texts if isinstance(texts, Rejected) else Kept(pair, tuple(groundings), texts)
 

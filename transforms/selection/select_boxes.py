@@ -83,10 +83,23 @@ def dropped_groups(pair: Pair, settings: SelectionSettings) -> set[int]:
 def _suppressed(boxes: Candidates, settings: SelectionSettings, threshold: float) -> np.ndarray:
     """Positions of the boxes that fit and that suppression leaves, ordered as by `select_many`."""
     (remaining,) = np.nonzero((boxes.score >= threshold) & _fits(boxes.corners, settings))
-    keys = (*boxes.corners[::-1], boxes.end, boxes.start, -boxes.score, boxes.pair)
-    ranked = remaining[np.lexsort([key[remaining] for key in keys])]
+    ranked = remaining[_ranking(boxes, remaining)]
     kept: np.ndarray = ranked[suppress_many(boxes.pair[ranked], boxes.corners[:, ranked], settings.nms_iou)]
     return kept
+
+
+def _ranking(boxes: Candidates, chosen: np.ndarray) -> np.ndarray:
+    """The order of the boxes at these positions: by pair, score, span, then corners. Few boxes of a pair have equal
+    scores, and only these are compared any further, which saves two thirds of the time."""
+    pair, score = boxes.pair[chosen], -boxes.score[chosen]
+    order = np.lexsort((score, pair))
+    same = np.zeros(order.size + 1, bool)
+    same[1:-1] = (np.diff(pair[order]) == 0) & (np.diff(score[order]) == 0)
+    (places,) = np.nonzero(same[1:] | same[:-1])
+    tied = order[places]
+    keys = (*boxes.corners[::-1], boxes.end, boxes.start, -boxes.score, boxes.pair)
+    order[places] = tied[np.lexsort([key[chosen[tied]] for key in keys])]
+    return order
 
 
 def _is_group(boxes: Candidates, chosen: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from transforms.records import Grounding
 
@@ -139,18 +139,11 @@ def choose_spans(
 
 
 def _grouped(rows: Iterable[tuple[int, int, Grounding]]) -> list[Span]:
-    found: dict[tuple[int, int], list[Grounding]] = {}
-    for start, end, grounding in rows:
-        group = found.setdefault((start, end), [])
-        if grounding not in group:
-            group.append(grounding)
-    return [Span(start, end, _best_first(group)) for (start, end), group in found.items()]
-
-
-def _best_first(group: Sequence[Grounding]) -> tuple[Corners, ...]:
-    if len(group) > 1:
-        group = sorted(group, key=lambda g: (-g.box.score, g.box.corners))
-    return tuple([g.box.corners for g in group])
+    found: dict[tuple[int, int], set[tuple[Any, ...]]] = {}
+    for start, end, g in rows:  # a chunk that is its own expression comes twice
+        phrase = (g.phrase.start, g.phrase.end, g.phrase.expression_start, g.phrase.expression_end, g.phrase.head_start)
+        found.setdefault((start, end), set()).add((-g.box.score, g.box.corners, phrase))
+    return [Span(*span, tuple([corners for _, corners, _ in sorted(group)])) for span, group in found.items()]
 
 
 def _disjoint(preferred_first: Iterable[Span]) -> tuple[Span, ...]:

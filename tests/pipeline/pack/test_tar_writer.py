@@ -40,7 +40,7 @@ def test_what_is_written_is_a_whole_tar_with_its_digest(sizes: list[int]) -> Non
 
 
 class Full(io.BytesIO):
-    def writelines(self, lines: object) -> None:
+    def write(self, data: object) -> int:
         raise OSError(28, "No space left on device")
 
 
