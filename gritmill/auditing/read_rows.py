@@ -82,15 +82,15 @@ class RowReader:
           SourceFault: it cannot be read. UnknownFormat: no format, or not the given one, fits its first rows.
         """
         kind = kind_of(uri)
-        first = (row for _, row in islice(rows_of(uri, kind, lambda _: True, self.column), _FIRST_ROWS))
-        good = [row for row in first if not isinstance(row, BrokenRow)]
+        first = list(islice(rows_of(uri, kind, lambda _: True, self.column), _FIRST_ROWS))
+        good = [row for _, row in first if not isinstance(row, BrokenRow)]
         if self.dialect:
             return self._plan_dialect(uri, kind, good)
         if kind == "text":
             raise UnknownFormat("lines of text; name their dialect with --dialect")
         name = self.format or next(filter(None, map(recognised, good)), "")
         if not name:
-            raise UnknownFormat(_explain(good))
+            raise UnknownFormat(_explain(good, first))
         plan = self._plan_format(uri, kind, AuditFormat(name))
         if self.format and good and not any(recognised(row) == name for row in good):
             found = (plan.grounded(row, "") for row in good)
@@ -118,13 +118,16 @@ class RowReader:
         return Planned(uri, kind, taken, column, reader.rows)
 
 
-def _explain(good: list[Mapping[str, Any]]) -> str:
+def _explain(good: list[Mapping[str, Any]], first: list[tuple[int, Any]]) -> str:
     if not good:
-        return "no row that can be read"
+        reasons = (f"; row {number}: {row.reason}" for number, row in first[:1])
+        return f"no row that can be read{''.join(reasons)}"
     return f"{_columns(good)}: none of {listed(list(READERS))}; for texts with boxes, set --dialect and --column"
 
 
 def _columns(good: list[Mapping[str, Any]]) -> str:
     names = [str(name)[:40] for name in dict.fromkeys(name for row in good for name in row)]
+    if not names:
+        return "it has no columns"
     more = ", …" if len(names) > _SHOWN else ""
     return printable(f"its columns are {listed(names[:_SHOWN])}{more}")

@@ -1,7 +1,7 @@
 """Builds a command from a Python function, which declares the options with their defaults, help and ranges."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from gritmill.cli import json_output
 from gritmill.cli.completion import WORDS, completer
 from gritmill.options import AsJson, Option
+from pipeline.faults import CallError
 from pipeline.files import run_log
 
 Call = Callable[[], Any]
@@ -122,6 +123,10 @@ def _insert(options: list[inspect.Parameter], new: list[inspect.Parameter], befo
     options[place:place] = new
 
 
+_PATHS = frozenset(("DIR", "FILE", "PATH", "URI"))
+"""The metavars of paths, those of lists without dots."""
+
+
 class _FlagsWithoutType:
     """Leaves out `<bool>` in the help: a flag takes no value."""
 
@@ -142,7 +147,19 @@ class Command(_FlagsWithoutType, TyperCommand):
         rest = super().parse_args(ctx, expand_lists(args, lists))
         sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
         given.set(tuple(name for name, source in sources.items() if source and source.name == "COMMANDLINE"))
+        if not ctx.resilient_parsing:
+            self._refuse_empty(ctx.params)
         return rest
+
+    def _refuse_empty(self, values: Mapping[str, Any]) -> None:
+        """Raises CallError for an empty path: it would be the folder that one is in, which nobody means who writes
+        "$RUN"."""
+        for param in self.params:
+            if param.name in given.get() and (param.metavar or "").rstrip(".") in _PATHS:
+                value = values[param.name]
+                if value == "" or (isinstance(value, list | tuple) and "" in value):
+                    shown = param.opts[0] if param.opts[0].startswith("-") else param.metavar
+                    raise CallError(f"{shown}: is empty; name a path")
 
 
 class Group(_FlagsWithoutType, TyperGroup):

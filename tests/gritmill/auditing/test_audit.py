@@ -348,9 +348,13 @@ def test_what_has_no_known_format_is_left_out_with_its_columns(tmp_path):
     planted.write_lines([planted.clean(0)], tmp_path / "a.jsonl")
     planted.write_lines([{"name": "a", "value": 1}], tmp_path / "b.jsonl")
     (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "nothing.jsonl").write_text("{}\n")
+    (tmp_path / "utf-16.jsonl").write_text("[]", "utf-16")
     result = gritmill.audit(tmp_path, no_claims=True)
     assert [file["uri"] for file in result["files"]] == [f"{tmp_path}/a.jsonl"]
-    first, second = result["left_out"]
+    first, second, third, fourth = result["left_out"]
+    assert third.startswith(f"{tmp_path}/nothing.jsonl: it has no columns: none of")
+    assert fourth.startswith(f"{tmp_path}/utf-16.jsonl: no row that can be read; row 1: ")
     assert first.startswith(f"{tmp_path}/b.jsonl: its columns are name, value: none of {', '.join(READERS)}")
     assert second == f"{tmp_path}/empty.jsonl: no row that can be read"
 

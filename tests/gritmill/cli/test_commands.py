@@ -235,6 +235,25 @@ def test_a_folder_that_does_not_exist_is_told_as_such(invoke, tmp_path, words, l
 
 
 @pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["run", "--input", "", "--output", "out"], "--input"),
+        (["run", "--input", "a.tar", "", "--output", "out"], "--input"),
+        (["run", "--input", "a.tar", "--output", ""], "--output"),
+        (["pack", "--output", "out", "--detections", ""], "--detections"),
+        (["validate", ""], "DIR"),
+        (["export", "", "--to", "grit", "--output", "out"], "DIR"),
+        (["export", "run", "--to", "odvg", "--output", "out", "--tokenizer", ""], "--tokenizer"),
+        (["audit", "a.jsonl", ""], "FILE"),
+        (["eval", "--truth", "", "--relations"], "--truth"),
+        (["calibrate", "--clicks", "", "--output", "out"], "--clicks"),
+    ],
+)
+def test_an_empty_path_is_not_the_folder_that_one_is_in(invoke, words, shown):
+    assert invoke(*words) == (2, [f"gritmill: {shown}: is empty; name a path"])
+
+
+@pytest.mark.parametrize(
     ("words", "line"),
     [
         (["export", "run", "--to", "grit", "--seed", "0"], "--seed: grit does not use it; leave it out, or export to "),
