@@ -235,8 +235,9 @@ def read_regions(record: Mapping[str, Any], level: Level | None) -> list[Region]
 
 def read_classes(record: Mapping[str, Any]) -> list[str]:
     """The class of each row of a record; see `transforms.phrases.class_names`."""
-    rows = zip(record["noun_chunks"], record["heads"], strict=True)
-    return [class_name(record["caption"], int(chunk[0]), (head[0], head[1])) for chunk, head in rows]
+    heads = [(int(chunk[0]), *head) for chunk, head in zip(record["noun_chunks"], record["heads"], strict=True)]
+    names = {head: class_name(record["caption"], head[0], head[1:]) for head in set(heads)}  # a phrase has several rows
+    return [names[head] for head in heads]
 
 
 def certain_rows(record: Mapping[str, Any], counts: ExportCounts) -> dict[str, Any]:
@@ -245,25 +246,32 @@ def certain_rows(record: Mapping[str, Any], counts: ExportCounts) -> dict[str, A
     In "a dog on the left and a dog on the right", the detector looks for "a dog" and finds two. Which of them is on the
     left is not known, and the record has both boxes at the first place.
     """
-    certain = [not _repeated(record, row) for row in record["noun_chunks"]]
+    spans = [(int(row[0]), int(row[1])) for row in record["noun_chunks"]]
+    repeated = {span: _repeated(record["caption"], span, spans) for span in set(spans)}
+    certain = [not repeated[span] for span in spans]
     if not all(certain):
         counts[WORDS_TWICE] += certain.count(False)
     return {**record, **{name: list(compress(record[name], certain)) for name in ROWS}}
 
 
-def _repeated(record: Mapping[str, Any], row: Sequence[float]) -> bool:
+def _repeated(caption: str, span: tuple[int, int], spans: Sequence[tuple[int, int]]) -> bool:
     """Whether the caption has the words of a noun chunk also at a place that has no boxes.
 
     Words that begin the name of another thing are no such place: "a bus at a bus stop".
     """
-    caption, spans = record["caption"], [chunk[:2] for chunk in record["noun_chunks"]]
-    words = re.escape(caption[int(row[0]) : int(row[1])])
-    places = re.finditer(rf"(?<!\w){words}(?![\w'’-])", caption, re.IGNORECASE)
+    words = caption[slice(*span)]
+    if caption.isascii() and _is_once(words.lower(), caption.lower()):  # to compile a pattern takes 100 times as long
+        return False
+    places = re.finditer(rf"(?<!\w){re.escape(words)}(?![\w'’-])", caption, re.IGNORECASE)
     return any(
         not any(start <= place.start() and place.end() <= end for start, end in spans)
         and not goes_on(caption, place.start(), place.end())
         for place in places
     )
+
+
+def _is_once(words: str, caption: str) -> bool:
+    return caption.find(words, caption.find(words) + 1) < 0
 
 
 def disjoint_spans(record: Mapping[str, Any], level: Level | None) -> tuple[Span, ...]:

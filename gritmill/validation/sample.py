@@ -41,6 +41,7 @@ def sample_faults(
     key: str,
     shard: str,
     members: Mapping[str, bytes],
+    image: "CheckedImage",
     row: dict[str, Any] | None,
     rules: Rules,
     also: Callable[[Record], Iterable[str]] = lambda record: (),
@@ -48,8 +49,8 @@ def sample_faults(
     """Yields the faults of a sample, one line each.
 
     Args:
-      shard: five digits. members: bytes by ending. row: the sample's row of the index; None if there is none. also:
-        further faults of the record; called only if it obeys the rules.
+      shard: five digits. members: bytes by ending. image: from `check_image`. row: the sample's row of the index; None
+        if there is none. also: further faults of the record; called only if it obeys the rules.
     """
     expected = {"jpg", "json", "txt", *map(_member_ending, range(len(rules.dialects)), rules.dialects)}
     if set(members) != expected:
@@ -70,7 +71,10 @@ def sample_faults(
         yield "the row of the index differs from the record"
     if members["txt"].decode("utf-8", "replace") != record.caption:
         yield "txt differs from the record's caption"
-    yield from _image_faults(members["jpg"], record, rules)
+    if image.size and image.size != (record.width, record.height):
+        width, height = image.size
+        yield f"jpg: size {width} x {height}, but {record.width} x {record.height} in the record"
+    yield from (f"jpg: {text}" for text in image.faults)
     for number, name in enumerate(rules.dialects):
         ending = _member_ending(number, name)
         yield from (f"{ending}: {text}" for text in _text_faults(members[ending], record, name, rules.densest))
@@ -160,27 +164,38 @@ def _row_faults(chunk: Row, expression: Row, head: tuple[int, int], length: int)
         yield f"box {list(chunk[2:6])} has no area"
 
 
-def _image_faults(data: bytes, record: Record, rules: Rules) -> Iterator[str]:
+@dataclass(frozen=True)
+class CheckedImage:
+    """What an image is without its record. size: width and height; None if it cannot be opened. faults: one line each."""
+
+    size: tuple[int, int] | None
+    faults: list[str]
+
+
+def check_image(data: bytes, rules: Rules) -> CheckedImage:
+    """Reads all of an image. Threads can do that at the same time: the decoder releases the interpreter's lock."""
+    size = None
+    faults: list[str] = []
     try:
         # JPEG only: Pillow would run Ghostscript for an EPS file under this name.
         image = Image.open(io.BytesIO(data), formats=("JPEG",))
         turned = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
-        if image.size != (record.width, record.height):
-            yield f"jpg: size {image.width} x {image.height}, but {record.width} x {record.height} in the record"
+        size, mode = image.size, image.mode
         if image.width * image.height > rules.max_pixels:
-            yield f"jpg: {image.width} x {image.height} pixels are more than source.max_pixels, {rules.max_pixels}"
-            return
+            pixels = f"{image.width} x {image.height} pixels"
+            return CheckedImage(size, [f"{pixels} are more than source.max_pixels, {rules.max_pixels}"])
         if rules.max_scans is not None and _count_scans(data) > rules.max_scans:
-            yield f"jpg: more scans than source.max_scans, {rules.max_scans}"
-            return
+            return CheckedImage(size, [f"more scans than source.max_scans, {rules.max_scans}"])
+        # All scans are decoded, but an eighth of the pixels is enough to see whether they can be.
+        image.draft("L", (1, 1))
         image.load()
     except Exception as error:  # a decoder can raise any exception
-        yield f"jpg: {error}"
-        return
-    if image.mode not in ("RGB", "L"):
-        yield f"jpg: mode {image.mode}, not RGB or L"
+        return CheckedImage(size, [str(error)])
+    if mode not in ("RGB", "L"):
+        faults.append(f"mode {mode}, not RGB or L")
     if turned:
-        yield "jpg: has an EXIF orientation, so some readers rotate it"
+        faults.append("has an EXIF orientation, so some readers rotate it")
+    return CheckedImage(size, faults)
 
 
 def _count_scans(data: bytes) -> int:

@@ -9,11 +9,11 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,7 +32,7 @@ from gritmill.validation.claims import (
 from gritmill.validation.detections import PackedRows, open_rows
 from gritmill.validation.manifest import Manifest, Numbers, Shard, Stats, Sums
 from gritmill.validation.record import Record
-from gritmill.validation.sample import Rules, fault_line, sample_faults
+from gritmill.validation.sample import CheckedImage, Rules, check_image, fault_line, sample_faults
 from gritmill.validation.tar import Broken, read_samples
 from pipeline import files, layout
 from pipeline.faults import CallError, RunFault, first_line
@@ -40,8 +40,16 @@ from pipeline.files.typed import is_intact
 from pipeline.pack.truth_sheet import RULES_VERSION as SHEET_RULES
 from transforms import grit_record
 from transforms.claims.verdicts import RULES_VERSION
+from transforms.devices import available_cores
+from transforms.read_ahead import read_ahead
 from transforms.text import dialects
 from transforms.wording import counted
+
+
+_AHEAD_BYTES = 64 << 20
+
+_Members = tuple[str, dict[str, bytes]]
+"""The key of a sample, and its members by ending."""
 
 _CHANGED = "changed since it was written (its checksum is wrong)"
 
@@ -187,26 +195,46 @@ class _Check:
                 found = list(verdict_faults(record))
             return found or ()
 
-        try:
-            with files.open_read(files.join(self.folder, shard.tar)) as file:
-                for key, members in read_samples(file, shard.bytes):
-                    if samples == self.limit:
-                        return
-                    row = rows[samples] if samples < len(rows) else None
-                    yield Finding(shard.tar, key, "")
-                    for text in sample_faults(key, number, members, row, self.rules, also):
-                        yield Finding(shard.tar, key, text)
-                    samples += 1
-                    boxes += len(row["noun_chunks"]) if row else 0
-                    uids.add(row["uid"] if row else key)
-        except Broken as broken:
-            yield Finding(shard.tar, "", f"not a valid tar: {broken}")
+        broken: list[Broken] = []
+        with closing(self._samples(shard, broken)) as found:
+            for (key, members), image in found:
+                if samples == self.limit:
+                    return
+                row = rows[samples] if samples < len(rows) else None
+                yield Finding(shard.tar, key, "")
+                for text in sample_faults(key, number, members, image, row, self.rules, also):
+                    yield Finding(shard.tar, key, text)
+                samples += 1
+                boxes += len(row["noun_chunks"]) if row else 0
+                uids.add(row["uid"] if row else key)
+        yield from (Finding(shard.tar, "", f"not a valid tar: {error}") for error in broken)
         if samples != shard.samples:
             yield Finding(shard.tar, "", f"{counted(samples, 'sample')}, but {shard.samples:,} in the manifest")
         if rows and boxes != shard.boxes:
             yield Finding(shard.tar, "", f"{counted(boxes, 'box')}, but {shard.boxes:,} in the manifest")
         if len(uids) != samples:
             yield Finding(shard.tar, "", f"{samples:,} samples have only {len(uids):,} different uids")
+
+    def _samples(self, shard: Shard, broken: list[Broken]) -> Generator[tuple[_Members, CheckedImage], None, None]:
+        """The samples of a tar, each with its image, which threads decode ahead. broken: gets why reading ended early."""
+
+        def readable(file: BinaryIO) -> Iterator[_Members]:
+            try:
+                yield from read_samples(file, shard.bytes)
+            except Broken as error:  # the samples before it are still to be checked
+                broken.append(error)
+
+        cores = available_cores()
+        with files.open_read(files.join(self.folder, shard.tar)) as file:
+            yield from read_ahead(
+                readable(file),
+                lambda sample: check_image(sample[1].get("jpg", b""), self.rules),
+                threads=cores,
+                ahead=2 * cores,
+                cost=lambda sample: len(sample[1].get("jpg", b"")),
+                max_cost=_AHEAD_BYTES,
+                name="decode",
+            )
 
 
 def _read_stats(uri: str, shard: Shard) -> Stats | str:
