@@ -96,9 +96,7 @@ def iter_folders(
                 by_entry_name = {entry.name: entry for entry in entries if is_file(entry.name)}
                 left_out = needless(by_entry_name)
                 infos = (
-                    (FileInfo(entry.path, 0, 0.0) if entry.is_file() else None)
-                    if timeless(one)
-                    else _entry_info(entry)
+                    (FileInfo(entry.path, 0, 0.0) if entry.is_file() else None) if timeless(one) else _entry_info(entry)
                     for one, entry in by_entry_name.items()
                     if one not in left_out
                 )
