@@ -41,8 +41,12 @@ def read_words(package: str, file: str) -> dict[str, Any]:
     a run reads.
     """
     text = resources.files(package).joinpath(f"{file}.yaml").read_text("utf-8")
-    content: dict[str, Any] = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    return content
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    try:
+        content: dict[str, Any] = loader.get_single_data()
+        return content
+    finally:
+        loader.dispose()
 
 
 def did_you_mean(name: str) -> str:
