@@ -5,6 +5,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
+from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from pipeline.model_identity.cache import ModelCache
 from pipeline.model_identity.identify import identify_models
 from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan, PlannedSource, read_plan
+from pipeline.plan.plan_sources import check_names
 from pipeline.sources import notices
 from pipeline.stages.configured import configured_stages, open_tables, preliminary_stages
 from pipeline.tables.table import Listing, Table, list_tables
@@ -61,12 +63,13 @@ def ground(
     search_path = _search_path(options)  # refuses a wrong option of Beam before models are looked up
     old = _interrupted_fresh(folder) if options.fresh else read_plan(folder)
     engine = None if old else _connect(options)  # before models are looked up
+    tell_loading = cache(partial(_tell_loading, options))  # once
     if old:
         configuration = configuration.resuming(old.configuration)
-    else:
-        _tell_loading(options)
+    elif options.beam or not all(map(files.is_local, inputs)):
+        tell_loading()  # Beam is imported, or the listing of a store takes seconds
     model_cache = ModelCache(folder)
-    model_identities = identify_models(configuration, model_cache)
+    model_identities = identify_models(configuration, model_cache, tell_loading)
     configuration = fingerprint.resolve(configuration, model_identities)
     if configuration.stages.factories:
         search([os.getcwd()])  # the driver, on any engine
@@ -81,15 +84,16 @@ def ground(
     if configuration.filters.exclude_hashes is not None:
         near_duplicates.read_excluded(configuration.filters.exclude_hashes)  # refuses a wrong line before any work
     work_left = not _is_done(old, tables, listings, options)
-    if old and work_left:
-        _tell_loading(options)
-    if options.beam or work_left:
-        _check_device(configuration.detector, options.beam)
-    engine = _connect(options) if old and work_left else engine
     left_out: list[str] = []
     read = configuration.source
     planned = {source.uri for source in old.sources if source.ranges} if old else ()
     source_files = find_sources(inputs, kind=read.kind, tell=left_out.append, columns=read.columns, planned=planned)
+    check_names(source_files, read)
+    if work_left:
+        tell_loading()
+    if options.beam or work_left:
+        _check_device(configuration.detector, options.beam)
+    engine = _connect(options) if old and work_left else engine
     with _removal(folder, options):
 
         def prepare(old: Plan | None) -> tuple[Plan, dict[str, Listing]]:
@@ -162,7 +166,8 @@ def _search_path(options: GroundOptions) -> list[str]:
 
 
 def _tell_loading(options: GroundOptions) -> None:
-    """Says what takes the first seconds, before anything that takes longer is imported."""
+    """Says what takes the first seconds, before anything that takes longer is imported. What can be refused without,
+    such as a missing source, is refused before this line."""
     from pipeline.engines import progress
 
     progress.tell("ground", "loading libraries and models", options.quiet)

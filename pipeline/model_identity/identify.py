@@ -3,7 +3,7 @@
 import hashlib
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline import files
@@ -25,7 +25,9 @@ _EMBEDDED_PARSER = "caption-parser"
 and half of the memory that the plan of a hundred thousand sources takes."""
 
 
-def identify_models(configuration: Configuration, cache: ModelCache | None = None) -> dict[str, str]:
+def identify_models(
+    configuration: Configuration, cache: ModelCache | None = None, before_loading: Callable[[], object] = lambda: None
+) -> dict[str, str]:
     """Checks that both models are available and of the right kind. Returns their identities and that of the drop lists.
 
     The identity of a folder or spaCy package is the hash of its files. That of a hub id is the commit to which its
@@ -33,6 +35,7 @@ def identify_models(configuration: Configuration, cache: ModelCache | None = Non
 
     Args:
       cache: a model whose files have a valid entry is neither loaded nor hashed again.
+      before_loading: called before a model is loaded, or looked up on the hub, which takes seconds.
 
     Raises:
       CallError: a model is not available or does not work, or a drop list or language is unknown.
@@ -47,8 +50,8 @@ def identify_models(configuration: Configuration, cache: ModelCache | None = Non
     except ValueError as error:
         raise CallError(str(error)) from error
     return {
-        "phrases": parser_identity(configuration.phrases.model, cache),
-        "detector": _detector_identity(configuration.detector, cache),
+        "phrases": parser_identity(configuration.phrases.model, cache, before_loading),
+        "detector": _detector_identity(configuration.detector, cache, before_loading),
         "drop_lists": json_digest(read_lists("drop_lists")),
         # Newer than released runs, which have none of these lists.
         **{
@@ -59,25 +62,29 @@ def identify_models(configuration: Configuration, cache: ModelCache | None = Non
     }
 
 
-def parser_identity(model: str, cache: ModelCache | None = None) -> str:
-    """The identity of a spaCy pipeline. Raises CallError if it is not available or does not work."""
+def parser_identity(
+    model: str, cache: ModelCache | None = None, before_loading: Callable[[], object] = lambda: None
+) -> str:
+    """The identity of a spaCy pipeline. Arguments as for `identify_models`. Raises CallError if it is not available or
+    does not work."""
     model = bundled.model_path(model)
     model = files.canonical(model) if os.path.isdir(os.path.expanduser(model)) else model
     folder = os.path.isdir(model)
     folder_path = Path(os.path.realpath(model)) if folder else package_folder(model)
     if folder_path is None:
-        return _load_and_identify(model)
+        return _load_and_identify(model, before_loading)
     packages = ("spacy",) if folder else ("spacy", model)
     return (cache or ModelCache()).get_or_compute(
         f"parser {folder_path}",
         lambda: file_signature(model_files(folder_path), *packages),
-        lambda: _load_and_identify(model),
+        lambda: _load_and_identify(model, before_loading),
     )
 
 
-def _load_and_identify(model: str) -> str:
+def _load_and_identify(model: str, before_loading: Callable[[], object]) -> str:
     if model == bundled.model_path(_EMBEDDED_PARSER) and os.path.isdir(model):
         return f"folder:{folder_hash(Path(model))}"
+    before_loading()
     from transforms.phrases.parser import load_parser  # imports spaCy, which takes seconds
 
     try:
@@ -105,9 +112,9 @@ def package_folder(name: str) -> Path | None:
     return Path(os.path.realpath(locations[0])) if len(locations) == 1 and os.path.isdir(locations[0]) else None
 
 
-def _detector_identity(settings: DetectorSettings, cache: ModelCache) -> str:
+def _detector_identity(settings: DetectorSettings, cache: ModelCache, before_loading: Callable[[], object]) -> str:
     if not find_family_by_name(settings.model):
-        settings = _located(settings)
+        settings = _located(settings, before_loading)
     try:
         family = find_family(settings)
         if family.identify:
@@ -123,13 +130,14 @@ def _detector_identity(settings: DetectorSettings, cache: ModelCache) -> str:
     )
 
 
-def _located(settings: DetectorSettings) -> DetectorSettings:
+def _located(settings: DetectorSettings, before_loading: Callable[[], object]) -> DetectorSettings:
     """The settings with the folder of the model, or with the commit to which its revision refers."""
     model = bundled.model_path(settings.model)
     if Path(model).expanduser().is_dir():
         return settings.model_copy(update={"model": model})
     if model.startswith((".", "/", "~")) or model.count("/") != 1:
         raise CallError(f"detector.model: {model}: no such folder{bundled.did_you_mean(model)}")
+    before_loading()
     try:
         located = settings.model_copy(update={"revision": _resolve_commit(model, settings.revision)})
         find_config(located)

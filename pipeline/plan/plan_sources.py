@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pipeline import files
-from pipeline.configuration import Configuration
+from pipeline.configuration import Configuration, SourceSettings
 from pipeline.faults import CallError, FolderMismatch, SourceFault, first_line
 from pipeline.files import FileInfo
 from pipeline.plan.plan import Plan, PlannedSource, share_ranges
+from pipeline.source_kinds import kind_from_name
 from pipeline.sources import is_source, kind_of
 from transforms.read_ahead import map_in_threads
 
@@ -22,6 +23,13 @@ def plan_sources(source_files: Iterable[FileInfo], configuration: Configuration)
       CallError: the kind of a source is unknown, or a source does not fit the settings.
     """
     return map_in_threads(lambda info: _plan_source(info, configuration), source_files)
+
+
+def check_names(source_files: Iterable[FileInfo], settings: SourceSettings) -> None:
+    """Raises CallError if no kind of source has the suffix of a file, before anything is imported that takes longer."""
+    for info in source_files if settings.kind == "auto" else ():
+        if not info.uri.endswith("/") and not kind_from_name(files.name(info.uri)):
+            kind_of(info.uri, settings)
 
 
 def check_readable(sources: Sequence[PlannedSource]) -> None:

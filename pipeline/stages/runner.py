@@ -183,16 +183,21 @@ class StageRunner:
     def _open(self, crashes: int, crashed: Crashed) -> Model:
         if self._always_isolated or crashes:
             reads_images = self.stage.reads_images
-            isolated = IsolatedModel(self._child, self._load, self.stage.name, reads_images, crashes, crashed)
+            isolated = IsolatedModel(
+                self._child, self._load, self.stage.name, reads_images, crashes, crashed, loading=self._loading
+            )
             heartbeat.advance(f"load the model of {self.stage.name}")
             isolated.open()
             heartbeat.advance(self.stage.name)
             return isolated
         with self._load_lock:
             if self._model is None:
-                with self._progress.loading(self.stage.name) if self._progress else nullcontext():
+                with self._loading():
                     self._model = self._load()
             return self._model
+
+    def _loading(self) -> AbstractContextManager[None]:
+        return self._progress.loading(self.stage.name) if self._progress else nullcontext()
 
 
 _OF_A_SLOT = -1

@@ -102,6 +102,37 @@ def test_a_new_run_says_what_it_does_before_it_imports_what_takes_seconds(tmp_pa
     assert (ended.returncode, ended.stdout) == (130, "loading libraries and models set()\n")
 
 
+def test_what_can_be_refused_without_a_model_is_refused_in_one_line(tmp_path):
+    (tmp_path / "words.txt").write_text("a dog")
+    given = ("run", "demo", "--output", tmp_path / "out", "--input")
+    calls = [
+        (*given, tmp_path / "none.tar"),
+        (*given, tmp_path / "words.txt"),
+        (*given, SCENES, "--set", "detector.model=./none"),
+        (*given, SCENES, "--set", "phrases.drop_lists=none"),
+    ]
+    code = (
+        "import json, sys\nfrom gritmill.main import main\nfor words in json.loads(sys.argv[1]):\n"
+        " try:\n  main(words)\n except SystemExit as ended:\n"
+        "  print(ended.code, 'torch' in sys.modules, file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, json.dumps(calls, default=str)], capture_output=True, text=True)
+    lines = [line for line in ended.stderr.splitlines() if "works only on drawn scenes" not in line]
+    assert lines[1::2] == ["2 False"] * 4
+    assert all(line.startswith("gritmill: ") for line in lines[::2])
+
+
+def test_what_killed_workers_left_is_gone_at_the_next_call(finished):
+    before = sample_pairs.files_of(finished, "**/*")
+    places = ("detections/00000", "detections/timings/00000", "detections", "shards", "decoys/00000", "")
+    for place in places:
+        (finished / place).mkdir(parents=True, exist_ok=True)
+        (finished / place / ".gritmill-tmp-1-a").write_text("half")
+    gritmill.ground("demo", inputs=SCENES, output=finished, limit=2)
+    assert not list(finished.glob("**/.gritmill-tmp-*"))
+    assert sample_pairs.files_of(finished, "**/*") == before
+
+
 @pytest.mark.parametrize(
     "load",
     [

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from transforms import bundled
 from transforms.detectors.load import find_family
@@ -53,3 +54,15 @@ def test_a_bare_name_is_the_embedded_model_also_beside_a_folder_of_that_name(
         load_parser("./caption-parser")
     with pytest.raises(ValueError, match="scene-grounder"):
         find_family(DetectorSettings(model="./scene-grounder"))
+
+
+def test_words_are_the_same_with_and_without_the_loader_in_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [(package, path.stem) for package in ("phrases", "claims", "decoys") for path in lists_of(package)]
+    assert len(files) > 5
+    fast = [bundled.read_words(f"transforms.{package}", name) for package, name in files]
+    monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+    assert [bundled.read_words(f"transforms.{package}", name) for package, name in files] == fast
+
+
+def lists_of(package: str) -> list[Path]:
+    return sorted((Path(bundled.__file__).parent / package).glob("*.yaml"))

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from itertools import product
 from typing import Any
 
-import yaml
+from transforms import bundled
 
 LISTS = ("predicates", "quantities", "stuff")
 """The files of this folder that claims are read with."""
@@ -28,9 +27,7 @@ class Wording:
 @cache
 def read_list(file: str) -> dict[str, Any]:
     """The content of a file, such as `predicates`: its sections by name."""
-    text = resources.files(__package__).joinpath(f"{file}.yaml").read_text("utf-8")
-    content: dict[str, Any] = yaml.safe_load(text)
-    return content
+    return bundled.read_words("transforms.claims", file)
 
 
 @cache

@@ -1,18 +1,15 @@
 """Words that may name one thing, and things that are seen together: the lists of `same_things.yaml`."""
 
 from functools import cache
-from importlib import resources
 from typing import Any
 
-import yaml
+from transforms import bundled
 
 
 @cache
 def read_lists() -> dict[str, Any]:
     """The content of `same_things.yaml`: its version and its lists."""
-    text = resources.files("transforms.decoys").joinpath("same_things.yaml").read_text("utf-8")
-    lists: dict[str, Any] = yaml.safe_load(text)
-    return lists
+    return bundled.read_words("transforms.decoys", "same_things")
 
 
 def is_everywhere(name: str) -> bool:

@@ -7,6 +7,7 @@ then kills the child once more is a fault with the reason `crash`: it was in thr
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -15,6 +16,8 @@ from transforms.isolation.bisect import UnhealthyDevice, run_with_bisection
 from transforms.isolation.child_process import ChildDied, ChildProcess, note
 from transforms.models import Batched, Model
 from transforms.records import Fault, Pair
+
+Loading = Callable[[], AbstractContextManager[object]]
 
 ALONE_AFTER = 2
 """After so many deaths at a batch, its pairs are processed alone."""
@@ -57,8 +60,8 @@ class ModelProcess:
         self.lock = threading.RLock()
         self._loaded: set[str] = set()
 
-    def open(self, stage: str, load: Callable[[], Model]) -> None:
-        """Loads the model of a stage in the process, if it is not loaded there.
+    def open(self, stage: str, load: Callable[[], Model], loading: Loading = nullcontext) -> None:
+        """Loads the model of a stage in the process, if it is not loaded there. loading: entered while it does.
 
         Raises:
           UnhealthyDevice: the process dies.
@@ -68,7 +71,8 @@ class ModelProcess:
             self._loaded.clear()
         if stage not in self._loaded:
             try:
-                self.child.call(_child_load, stage, load)
+                with loading():
+                    self.child.call(_child_load, stage, load)
             except ChildDied as error:
                 raise UnhealthyDevice(
                     f"{stage}: the model's process crashes when it loads the model: {error}"
@@ -82,7 +86,7 @@ class IsolatedModel:
 
     load: called in the process, returns the model. stage: the name of the stage, also in faults. reads_images: whether
     the model needs the images of the pairs. crashes: how many processes died at these pairs earlier. crashed: called
-    after each death at them.
+    after each death at them. loading: entered while the model is loaded.
     """
 
     models: ModelProcess
@@ -93,6 +97,7 @@ class IsolatedModel:
     crashed: Callable[[], None] = lambda: None
     progress: Callable[[int], None] | None = None
     recorded: dict[str, Any] = field(default_factory=dict)
+    loading: Loading = nullcontext
 
     def __post_init__(self) -> None:
         self._suspicion = self.crashes  # deaths at the pairs that may belong to the next batch that dies
@@ -117,7 +122,7 @@ class IsolatedModel:
     def open(self) -> None:
         """Loads the model, if the process does not have it. Raises what loading raises."""
         with self.models.lock:
-            self.models.open(self.stage, self.load)
+            self.models.open(self.stage, self.load, self.loading)
 
     def probe(self) -> None:
         """Runs the model's probe in the process."""

@@ -1,19 +1,15 @@
 """Lists of words that settings choose by name: the YAML files of this folder."""
 
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
-import yaml
-
+from transforms import bundled
 from transforms.wording import suggestion
 
 
 def read_lists(file: str) -> dict[str, Any]:
     """The content of a file, such as `measures`: its version, and the lists by name."""
-    text = resources.files("transforms.phrases").joinpath(f"{file}.yaml").read_text("utf-8")
-    lists: dict[str, Any] = yaml.safe_load(text)
-    return lists
+    return bundled.read_words("transforms.phrases", file)
 
 
 def chosen_lists(file: str, names: Sequence[str]) -> dict[str, list[str]]:

@@ -140,4 +140,8 @@ def test_folder_by_folder_lists_the_same_files(tmp_path: Path) -> None:
         found = sorted(info for group in groups for info in group)
         assert found == files.list_folder(folder, "[0-9]*/*.json")
         assert len(found) == (5 if files.is_local(folder) else 3)
+        quick = files.iter_folders(folder, "[0-9]*/*.json", timeless=lambda name: name[0] != ".")
+        sizes = {info.uri: info.size for group in quick for info in group}
+        named = {info.uri: info.size * (not files.is_local(folder) or "/." in info.uri) for info in found}
+        assert sizes == named
     assert list(files.iter_folders(str(tmp_path / "nowhere"), "*/*")) == []

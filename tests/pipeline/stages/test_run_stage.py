@@ -65,5 +65,29 @@ def test_the_progress_says_while_the_model_is_loaded_for_the_first_chunk(tmp_pat
     assert seen == [["boxes"], [""], [""]]
 
 
+def test_the_progress_says_while_a_child_process_loads_the_model(tmp_path):
+    progress, seen = WorkerProgress(str(tmp_path)), []
+    runner = handler(progress).load_model()
+
+    class Child:
+        alive = True
+
+        def call(self, function, stage, *_, notes=None):
+            seen.append((function.__name__, loading(tmp_path)))
+            return [], {}
+
+    runner._child.child = child = Child()
+    for _ in range(2):
+        progress.begin("a chunk", 1)
+        runner._open(1, crashed=lambda: None).process([])
+        progress.end()
+    child.alive = False  # it died, and the next call starts it again
+    progress.begin("a chunk", 1)
+    runner._open(1, crashed=lambda: None)
+    load = ("_child_load", ["boxes"])
+    assert [one for one in seen if one[1] != [""]] == [load, load]
+    assert seen[0] == seen[-1] == load
+
+
 def loading(folder):
     return [chunk.loading for chunk in chunks_in_work(str(folder))]
