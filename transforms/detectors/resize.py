@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from transforms.detectors.upscale import MAX_HEIGHT, upscale
+
 
 @dataclass(frozen=True)
 class ResizeRule:
@@ -38,10 +40,12 @@ class ResizeRule:
         return self._snap(width * scale), self._snap(height * scale)
 
     def to_pixels(self, image: Image.Image, size: tuple[int, int]) -> np.ndarray:
-        """An RGB image, resized to a width and a height, as uint8 [height, width, 3], read-only.
+        """An RGB image, resized to a width and a height, as uint8 [height, width, 3].
 
         Floats would need four times the memory.
         """
+        if self.resample == Image.Resampling.BILINEAR and image.height < size[1] <= MAX_HEIGHT:
+            return upscale(image, size)
         return np.asarray(image if image.size == size else image.resize(size, self.resample))
 
     def normalize(self, pictures: torch.Tensor) -> None:
