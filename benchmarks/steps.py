@@ -26,7 +26,7 @@ from pipeline.tables.detections import open_detections
 from transforms.detectors.base import Found, Request
 from transforms.detectors.candidates import make_request, with_boxes
 from transforms.detectors.grounding_dino.boxes import read_boxes
-from transforms.detectors.grounding_dino.model import GroundingDino
+from transforms.detectors.grounding_dino.model import GroundingDino, _Stream
 from transforms.detectors.grounding_dino.prompts import PackedPrompts, build_prompts, normalize
 from transforms.detectors.settings import DetectorSettings
 from transforms.images import ImageLimits, decode
@@ -88,7 +88,8 @@ def _parse_pairs(timer: "_StepTimer", work: Path) -> list[Pair]:
 def _time_pictures(timer: "_StepTimer", detector: GroundingDino, requests: Sequence[Request]) -> None:
     images = timer.step("decode", lambda: [decode(request.data) for request in requests])
     small = timer.step("resize", lambda: [detector.resize_rule.to_tensor(image) for image in images])
-    timer.step("normalise", lambda: [detector._normalized([pixels]) for pixels in small])
+    stream = _Stream()
+    timer.step("normalise", lambda: [detector._normalized([pixels], stream) for pixels in small])
 
 
 def _read_answers(timer: "_StepTimer", detector: GroundingDino, prompts: Sequence[PackedPrompts]) -> list[Found]:

@@ -3,10 +3,10 @@
 Works with every checkpoint of `GroundingDinoForObjectDetection` and `MMGroundingDinoForObjectDetection`.
 """
 
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from queue import SimpleQueue
 from typing import Any
 
 import torch
@@ -26,9 +26,21 @@ from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
 from transforms.detectors.resize import ResizeRule
 from transforms.devices import pick_device
 from transforms.isolation.bisect import run_with_bisection
+from transforms.read_ahead import read_ahead
 from transforms.records import Box, Fault
 
 _DEFAULT_SIDES = (800, 1333)
+
+_SMALL = 10_000_000
+"""A model with fewer parameters computes one batch per thread, because its products are too small to be divided. tiny
+has 172 million, and a batch of it needs too much memory."""
+
+_MOST_STREAMS = 8
+"""Batches at a time. Python code, about a sixth of a forward pass of the embedded detector, runs in one thread at a
+time."""
+
+_DEFAULT_THREADS = torch.get_num_threads()
+"""Torch's own number, before a detector changes it."""
 
 
 Result = tuple[int, tuple[list[Box], int] | Fault]
@@ -36,17 +48,29 @@ Result = tuple[int, tuple[list[Box], int] | Fault]
 
 
 @dataclass(eq=False)
+class _Stream:
+    """What one forward pass at a time uses. pixels: its input buffer."""
+
+    pixels: torch.Tensor | None = None
+
+
+@dataclass(eq=False)
 class GroundingDino:
-    """A loaded model on its device. The forward pass runs under a lock, other CPU work outside it."""
+    """A loaded model on its device. streams: forward passes that may run at the same time. Other CPU work runs next to
+    them."""
 
     model: Any
     tokenizer: Any
     resize_rule: ResizeRule
     settings: GroundingDinoSettings
     device: str
+    streams: int = 1
     progress: Callable[[int], None] | None = None
-    _lock: Any = field(default_factory=threading.Lock)
-    _pixels: torch.Tensor | None = None
+    _free: SimpleQueue[_Stream] = field(default_factory=SimpleQueue)
+
+    def __post_init__(self) -> None:
+        for _ in range(self.streams):
+            self._free.put(_Stream())
 
     @classmethod
     def load(cls, settings: GroundingDinoSettings) -> "GroundingDino":
@@ -57,8 +81,6 @@ class GroundingDino:
             version of transformers.
           OSError: there is no such model.
         """
-        if settings.threads:
-            torch.set_num_threads(settings.threads)
         device = pick_device(settings.device)
         if device == "cpu" and settings.precision != "float32":
             check_cpu(settings)
@@ -74,9 +96,13 @@ class GroundingDino:
         processor = AutoProcessor.from_pretrained(path, revision=settings.revision, trust_remote_code=False)
         rule = resize_rule(processor.image_processor, settings)
         model = model.to(device).eval()
+        threads, streams = settings.threads or _DEFAULT_THREADS, 1
+        if device == "cpu" and settings.forward == "fast" and sum(map(torch.numel, model.parameters())) < _SMALL:
+            threads, streams = 1, min(threads, _MOST_STREAMS)
+        torch.set_num_threads(threads)
         if settings.forward == "fast":
             optimize(model, device, settings.precision)
-        return cls(model, processor.tokenizer, rule, settings, device)
+        return cls(model, processor.tokenizer, rule, settings, device, streams)
 
     @property
     def limit(self) -> int:
@@ -87,14 +113,15 @@ class GroundingDino:
     def made(self) -> dict[str, Any]:
         """What the detector ran on: device, CPU threads, kind of forward."""
         device = self.device.partition(":")[0]
-        return {"device": device, "threads": torch.get_num_threads(), "forward": self.settings.forward}
+        threads = self.streams * torch.get_num_threads()
+        return {"device": device, "threads": threads, "forward": self.settings.forward}
 
     def detect(self, requests: Sequence[Request]) -> list[Found]:
         """The boxes of every request. Batches contain images of equal size, in the order of the requests."""
         prompts = self._prompts(requests)
         results: list[Result] = []
-        for batch in prepare_batches(requests, self._planned(requests, prompts), self.resize_rule):
-            results += self._run_prepared(batch)
+        for of_batch in self._run_all(prepare_batches(requests, self._planned(requests, prompts), self.resize_rule)):
+            results += of_batch
             if self.progress:
                 self.progress(len({number for number, _ in results}))  # a request can have several prompts
         return _merge_results(prompts, results)
@@ -119,6 +146,14 @@ class GroundingDino:
         of_requests = (packed.prompts for packed in prompts)
         return plan_batches(requests, of_requests, self.resize_rule, self.settings.batch)
 
+    def _run_all(self, batches: Iterable[Sequence[tuple[PromptItem, torch.Tensor | Fault]]]) -> Iterator[list[Result]]:
+        """Yields the results of each batch, in order."""
+        if self.streams == 1:
+            yield from map(self._run_prepared, batches)  # in this thread: each thread has its own team of torch threads
+            return
+        ahead = read_ahead(batches, self._run_prepared, threads=self.streams, ahead=self.streams, name="forward")
+        yield from (results for _, results in ahead)
+
     def _run_prepared(self, batch: Sequence[tuple[PromptItem, torch.Tensor | Fault]]) -> list[Result]:
         faults = [(item.request, picture) for item, picture in batch if isinstance(picture, Fault)]
         ready = [(item, picture) for item, picture in batch if not isinstance(picture, Fault)]
@@ -130,9 +165,9 @@ class GroundingDino:
         prompts = [item.prompt for item, _ in batch]
         ids = pad_sequence([torch.tensor(prompt.ids) for prompt in prompts], batch_first=True)
         mask = pad_sequence([torch.ones(len(prompt.ids), dtype=torch.long) for prompt in prompts], batch_first=True)
-        with self._lock, torch.inference_mode(), self._autocast():
+        with self._stream() as stream, torch.inference_mode(), self._autocast():
             output = self.model(
-                pixel_values=self._normalized([picture for _, picture in batch]),
+                pixel_values=self._normalized([picture for _, picture in batch], stream),
                 input_ids=ids.to(self.device),
                 token_type_ids=torch.zeros_like(ids, device=self.device),
                 attention_mask=mask.to(self.device),
@@ -141,16 +176,25 @@ class GroundingDino:
         boxes = output.pred_boxes.float().cpu().numpy()
         return [read_boxes(prompt, logits[row], boxes[row], self.settings) for row, prompt in enumerate(prompts)]
 
-    def _normalized(self, pictures: Sequence[torch.Tensor]) -> torch.Tensor:
+    @contextmanager
+    def _stream(self) -> Iterator[_Stream]:
+        """Waits for a stream that no other thread uses."""
+        stream = self._free.get()
+        try:
+            yield stream
+        finally:
+            self._free.put(stream)
+
+    def _normalized(self, pictures: Sequence[torch.Tensor], stream: _Stream) -> torch.Tensor:
         """The model's input. The buffer is reused, because allocating 40 MB takes 27 ms."""
         shape = (len(pictures), *pictures[0].shape)
-        if self._pixels is None or self._pixels.shape != shape:
-            self._pixels = None  # freed first: the old and the new buffer may not fit in memory together
-            self._pixels = torch.empty(shape, device=self.device)
-        for row, picture in zip(self._pixels, pictures, strict=True):
+        if stream.pixels is None or stream.pixels.shape != shape:
+            stream.pixels = None  # freed first: the old and the new buffer may not fit in memory together
+            stream.pixels = torch.empty(shape, device=self.device)
+        for row, picture in zip(stream.pixels, pictures, strict=True):
             row.copy_(picture.to(self.device))
             self.resize_rule.normalize(row)
-        return self._pixels
+        return stream.pixels
 
     def _autocast(self) -> Any:
         if self.settings.precision == "float32" or self.device == "cpu":  # on a CPU, `optimize` converted the model
@@ -163,7 +207,8 @@ class GroundingDino:
         word = self.tokenizer("thing", add_special_tokens=False)["input_ids"][:1]
         prompt = Prompt((CLS, *word, PERIOD, SEP), (0,), ((1, 1 + len(word)),))
         pixels = self.resize_rule.to_tensor(Image.new("RGB", (side, side), (128, 128, 128)))
-        self._pixels = None
+        with self._stream() as stream:
+            stream.pixels = None
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
         self._forward([(PromptItem(0, prompt), pixels)])
