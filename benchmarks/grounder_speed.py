@@ -59,8 +59,8 @@ def _bare(detector: GroundingDino) -> Callable[[Sequence[Request]], object]:
         for request in requests:
             prompt = tokenizer(" . ".join(request.phrases).lower() + " .", return_tensors="pt")
             pixels = rule.to_pixels(request.image, rule.target_size(request.width, request.height))
-            with torch.inference_mode():
-                detector.model(pixel_values=detector._pixel_values([pixels]), **prompt)
+            with torch.inference_mode(), detector._buffer() as buffer:
+                detector.model(pixel_values=buffer.pixel_values([pixels]), **prompt)
 
     return forward
 

@@ -44,7 +44,7 @@ _OVERLAPPED = {"read, measure, digest", "decode", "resize", "into a batch"}
 def measure_steps(part: str, model: str, pictures: Sequence[inputs.Photo], work: Path) -> list[Figure]:
     """Measures each step with its function on the same pairs, and a `ground` without model. part: part of the table."""
     tars = inputs.write_tars(pictures, work / "in")
-    outside_model = _without_model(model, tars, work / "out")
+    outside_model = outside_of_forward(model, tars, work / "out")
     timer = _StepTimer(len(pictures))
     pairs = _parse_pairs(timer, work)
     detector = _load_stubbed(DetectorSettings(model=model, device="cpu", threads=1))
@@ -89,7 +89,8 @@ def _time_pictures(timer: "_StepTimer", detector: GroundingDino, requests: Seque
     images = timer.step("decode", lambda: [decode(request.data) for request in requests])
     rule = detector.resize_rule
     small = timer.step("resize", lambda: [rule.to_pixels(image, rule.target_size(*image.size)) for image in images])
-    timer.step("into a batch", lambda: [detector._pixel_values([pixels]) for pixels in small])
+    with detector._buffer() as buffer:
+        timer.step("into a batch", lambda: [buffer.pixel_values([pixels]) for pixels in small])
 
 
 def _read_answers(timer: "_StepTimer", detector: GroundingDino, prompts: Sequence[PackedPrompts]) -> list[Found]:
@@ -124,7 +125,7 @@ def _commit(pairs: Sequence[Pair], folder: Path) -> None:
     assert (folder / f"{ChunkId(0, 0, 0).stem}.parquet").exists()
 
 
-def _without_model(model: str, tars: str, output: Path) -> float:
+def outside_of_forward(model: str, tars: str, output: Path) -> float:
     """Returns ms of processor time per pair of a `ground` with a stub model, without its start-up."""
     load = GroundingDino.load
     GroundingDino.load = _load_stubbed  # type: ignore[method-assign]
@@ -160,12 +161,12 @@ class _StubModel:
     def __call__(self, input_ids: torch.Tensor, **_: Any) -> Any:
         shape = tuple(input_ids.shape)
         if shape not in self._known:
-            self._known[shape] = _output(*shape)
+            self._known[shape] = _output(*shape, self.config.num_queries)
         return self._known[shape]
 
 
-def _output(pictures: int, tokens: int) -> Any:
-    """Returns 900 queries, of which a few dozen per phrase are above the floor, as for a photo."""
+def _output(pictures: int, tokens: int, queries: int = 900) -> Any:
+    """Returns queries, of which a few dozen per phrase are above the floor, as for a photo."""
     rng = torch.Generator().manual_seed(tokens)
-    logits = torch.randn(pictures, 900, tokens, generator=rng) * 1.5 - 5.5
-    return SimpleNamespace(logits=logits, pred_boxes=torch.rand(pictures, 900, 4, generator=rng) * 0.3 + 0.3)
+    logits = torch.randn(pictures, queries, tokens, generator=rng) * 1.5 - 5.5
+    return SimpleNamespace(logits=logits, pred_boxes=torch.rand(pictures, queries, 4, generator=rng) * 0.3 + 0.3)

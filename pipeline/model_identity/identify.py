@@ -112,7 +112,9 @@ def package_folder(name: str) -> Path | None:
     return Path(os.path.realpath(locations[0])) if len(locations) == 1 and os.path.isdir(locations[0]) else None
 
 
-def _detector_identity(settings: DetectorSettings, cache: ModelCache, before_loading: Callable[[], object]) -> str:
+def _detector_identity(
+    settings: DetectorSettings, cache: ModelCache, before_loading: Callable[[], object] = lambda: None
+) -> str:
     if not find_family_by_name(settings.model):
         settings = _located(settings, before_loading)
     try:

@@ -3,11 +3,10 @@
 Works with every checkpoint of `GroundingDinoForObjectDetection` and `MMGroundingDinoForObjectDetection`.
 """
 
-import math
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from transforms import bundled
 from transforms.detectors.base import Found, Request
 from transforms.detectors.batches import BatchItems, PreparedItem, PromptItem, plan_batches, prepare_batches
 from transforms.detectors.grounding_dino.boxes import read_boxes
+from transforms.detectors.grounding_dino.input_buffer import InputBuffer
 from transforms.detectors.grounding_dino.optimized import optimize
 from transforms.detectors.grounding_dino.precision import check_cpu
 from transforms.detectors.grounding_dino.prompts import CLS, PERIOD, SEP, PackedPrompts, Prompt, build_prompts
@@ -28,9 +28,18 @@ from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
 from transforms.detectors.resize import ResizeRule
 from transforms.devices import pick_device
 from transforms.isolation.bisect import run_with_bisection
+from transforms.read_ahead import read_ahead
 from transforms.records import Box, Fault
 
 _DEFAULT_SIDES = (800, 1333)
+
+_SMALL = 10_000_000
+"""A model with fewer parameters computes one batch per thread, because its products are too small to be divided. tiny
+has 172 million, and a batch of it needs too much memory."""
+
+_MOST_STREAMS = 8
+"""Batches at a time. Python code, about a sixth of a forward pass of the embedded detector, runs in one thread at a
+time."""
 
 
 Result = tuple[int, tuple[list[Box], int] | Fault]
@@ -39,20 +48,26 @@ Result = tuple[int, tuple[list[Box], int] | Fault]
 
 @dataclass(eq=False)
 class GroundingDino:
-    """A loaded model on its device. The forward pass runs under a lock, other CPU work outside it."""
+    """A loaded model on its device.
+
+    takes_bytes: whether the model normalises its images itself. threads: of the processor, for each forward pass.
+    streams: forward passes that may run at the same time. Other work runs next to them.
+    """
 
     model: Any
     tokenizer: Any
     resize_rule: ResizeRule
     settings: GroundingDinoSettings
     device: str
+    takes_bytes: bool
+    threads: int
+    streams: int = 1
     progress: Callable[[int], None] | None = None
-    _lock: Any = field(default_factory=threading.Lock)
-    takes_bytes: bool = False
-    """Whether the model normalises its images itself."""
 
     def __post_init__(self) -> None:
-        self._bytes, self._floats = _Buffer(torch.uint8, "cpu"), _Buffer(torch.float32, self.device)
+        self._free: SimpleQueue[InputBuffer] = SimpleQueue()
+        for _ in range(self.streams):
+            self._free.put(InputBuffer(self.resize_rule, self.device, self.takes_bytes))
 
     @classmethod
     def load(cls, settings: GroundingDinoSettings) -> "GroundingDino":
@@ -63,8 +78,6 @@ class GroundingDino:
             version of transformers.
           OSError: there is no such model.
         """
-        if settings.threads:
-            torch.set_num_threads(settings.threads)
         device = pick_device(settings.device)
         if device == "cpu" and settings.precision != "float32":
             check_cpu(settings)
@@ -80,8 +93,11 @@ class GroundingDino:
         processor = AutoProcessor.from_pretrained(path, revision=settings.revision, trust_remote_code=False)
         rule = resize_rule(processor.image_processor, settings)
         model = model.to(device).eval()
+        threads, streams = settings.threads or torch.get_num_threads(), 1
+        if device == "cpu" and settings.forward == "fast" and sum(map(torch.numel, model.parameters())) < _SMALL:
+            threads, streams = 1, min(threads, _MOST_STREAMS)
         takes_bytes = settings.forward == "fast" and optimize(model, device, settings.precision, (rule.mean, rule.std))
-        return cls(model, processor.tokenizer, rule, settings, device, takes_bytes=takes_bytes)
+        return cls(model, processor.tokenizer, rule, settings, device, takes_bytes, threads, streams)
 
     @property
     def limit(self) -> int:
@@ -92,16 +108,18 @@ class GroundingDino:
     def made(self) -> dict[str, Any]:
         """What the detector ran on: device, CPU threads, kind of forward."""
         device = self.device.partition(":")[0]
-        return {"device": device, "threads": torch.get_num_threads(), "forward": self.settings.forward}
+        return {"device": device, "threads": self.threads * self.streams, "forward": self.settings.forward}
 
     def detect(self, requests: Sequence[Request]) -> list[Found]:
         """The boxes of every request. Batches contain images of equal size, in the order of the requests."""
         prompts = self._prompts(requests)
         results: list[Result] = []
-        for batch in prepare_batches(requests, self._planned(requests, prompts), self.resize_rule):
-            results += self._run_prepared(batch)
-            if self.progress:
-                self.progress(len({number for number, _ in results}))  # a request can have several prompts
+        batches = prepare_batches(requests, self._planned(requests, prompts), self.resize_rule)
+        with _torch_threads(self.threads):
+            for of_batch in self._run_all(batches):
+                results += of_batch
+                if self.progress:
+                    self.progress(len({number for number, _ in results}))  # a request can have several prompts
         return _merge_results(prompts, results)
 
     def batches(self, requests: Sequence[Request]) -> list[BatchItems]:
@@ -111,7 +129,8 @@ class GroundingDino:
     def run_batch(self, requests: Sequence[Request], batch: BatchItems) -> list[Result]:
         """The results of a batch or of a part of a batch."""
         prepared = prepare_batches(requests, [batch], self.resize_rule)
-        return [result for one in prepared for result in self._run_prepared(one)]
+        with _torch_threads(self.threads):
+            return [result for one in prepared for result in self._run_prepared(one)]
 
     def merge(self, requests: Sequence[Request], results: Iterable[Result]) -> list[Found]:
         """One answer per request, from the results of all batches."""
@@ -124,6 +143,14 @@ class GroundingDino:
         of_requests = (packed.prompts for packed in prompts)
         return plan_batches(requests, of_requests, self.resize_rule, self.settings.batch)
 
+    def _run_all(self, batches: Iterable[Sequence[tuple[PromptItem, np.ndarray | Fault]]]) -> Iterator[list[Result]]:
+        """Yields the results of each batch, in order."""
+        if self.streams == 1:
+            yield from map(self._run_prepared, batches)  # in this thread: each thread has its own team of torch threads
+            return
+        ahead = read_ahead(batches, self._run_prepared, threads=self.streams, ahead=self.streams, name="forward")
+        yield from (results for _, results in ahead)
+
     def _run_prepared(self, batch: Sequence[tuple[PromptItem, np.ndarray | Fault]]) -> list[Result]:
         faults = [(item.request, picture) for item, picture in batch if isinstance(picture, Fault)]
         ready = [(item, picture) for item, picture in batch if not isinstance(picture, Fault)]
@@ -135,9 +162,9 @@ class GroundingDino:
         prompts = [item.prompt for item, _ in batch]
         ids = pad_sequence([torch.tensor(prompt.ids) for prompt in prompts], batch_first=True)
         mask = pad_sequence([torch.ones(len(prompt.ids), dtype=torch.long) for prompt in prompts], batch_first=True)
-        with self._lock, torch.inference_mode(), self._autocast():
+        with self._buffer() as buffer, torch.inference_mode(), self._autocast():
             output = self.model(
-                pixel_values=self._pixel_values([picture for _, picture in batch]),
+                pixel_values=buffer.pixel_values([picture for _, picture in batch]),
                 input_ids=ids.to(self.device),
                 token_type_ids=torch.zeros_like(ids, device=self.device),
                 attention_mask=mask.to(self.device),
@@ -146,16 +173,14 @@ class GroundingDino:
         boxes = output.pred_boxes.float().cpu().numpy()
         return [read_boxes(prompt, logits[row], boxes[row], self.settings) for row, prompt in enumerate(prompts)]
 
-    def _pixel_values(self, pictures: Sequence[np.ndarray]) -> torch.Tensor:
-        """The model's input, [images, 3, height, width]. It is valid until the next call."""
-        stacked = self._bytes.take((len(pictures), *pictures[0].shape))
-        np.stack(pictures, out=stacked.numpy())
-        pixels = stacked.to(self.device).permute(0, 3, 1, 2)  # a quarter of the bytes of floats
-        if self.takes_bytes:
-            return pixels
-        floats = self._floats.take(pixels.shape).copy_(pixels)
-        self.resize_rule.normalize(floats)
-        return floats
+    @contextmanager
+    def _buffer(self) -> Iterator[InputBuffer]:
+        """Waits for a buffer that no other forward pass uses. There is one for each stream."""
+        buffer = self._free.get()
+        try:
+            yield buffer
+        finally:
+            self._free.put(buffer)
 
     def _autocast(self) -> Any:
         if self.settings.precision == "float32" or self.device == "cpu":  # on a CPU, `optimize` converted the model
@@ -168,27 +193,22 @@ class GroundingDino:
         word = self.tokenizer("thing", add_special_tokens=False)["input_ids"][:1]
         prompt = Prompt((CLS, *word, PERIOD, SEP), (0,), ((1, 1 + len(word)),))
         pixels = self.resize_rule.to_pixels(Image.new("RGB", (side, side), (128, 128, 128)), (side, side))
-        self._bytes.memory = self._floats.memory = None
+        with self._buffer() as buffer:
+            buffer.free()
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
         self._forward([(PromptItem(0, prompt), pixels)])
 
 
-@dataclass(eq=False)
-class _Buffer:
-    """Memory that is kept for the next batch, because to allocate 40 MB takes 27 ms."""
-
-    dtype: torch.dtype
-    device: str
-    memory: torch.Tensor | None = None
-
-    def take(self, shape: Sequence[int]) -> torch.Tensor:
-        """A tensor of this shape with arbitrary values. It shares its memory with the last one."""
-        size = math.prod(shape)
-        if self.memory is None or len(self.memory) < size:
-            self.memory = None  # freed first: the old and the new one may not fit in memory together
-            self.memory = torch.empty(size, dtype=self.dtype, device=self.device)
-        return self.memory[:size].view(*shape)
+@contextmanager
+def _torch_threads(number: int) -> Iterator[None]:
+    """Torch uses so many threads meanwhile, afterwards as many as before: it may also be the torch of a user."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _merge_results(prompts: Sequence[PackedPrompts], results: Iterable[Result]) -> list[Found]:

@@ -4,6 +4,7 @@ import math
 import shutil
 import tarfile
 import threading
+from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
 
@@ -226,8 +227,8 @@ class Wrapped:
         return fields
 
 
-def spoilt(folder, batch=4, **spoil):
-    detector = loaded(folder, batch=batch)
+def spoilt(folder, batch=4, threads=1, **spoil):
+    detector = loaded(folder, batch=batch, threads=threads)
     wrapped = Wrapped(detector, spoil)
     return detector, wrapped
 
@@ -444,13 +445,81 @@ def test_the_model_says_how_long_a_prompt_may_be(grounding_dino):
     assert loaded(grounding_dino).limit == 64
 
 
-def test_threads_are_set_when_asked_for(grounding_dino):
-    before = torch.get_num_threads()
-    try:
-        loaded(grounding_dino, threads=2)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+@pytest.mark.parametrize(
+    ("settings", "small", "threads", "streams"),
+    [
+        ({"threads": 2}, 10**7, 1, 2),
+        ({"threads": 20}, 10**7, 1, 8),
+        ({"threads": 2}, 1000, 2, 1),
+        ({"threads": 2, "forward": "stock"}, 10**7, 2, 1),
+        ({}, 10**7, 1, 3),
+    ],
+)
+def test_threads_divide_the_batches_of_a_small_model_and_the_products_of_a_large_one(
+    grounding_dino, monkeypatch, settings, small, threads, streams
+):
+    monkeypatch.setattr(module, "_SMALL", small)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    detector = loaded(grounding_dino, **settings)
+    assert (detector.threads, detector.streams, detector.made["threads"]) == (threads, streams, threads * streams)
+
+
+@pytest.mark.parametrize("small", [0, 10**7])
+def test_the_threads_of_torch_are_those_of_the_detector_only_while_it_works(grounding_dino, monkeypatch, small):
+    monkeypatch.setattr(module, "_SMALL", small)
+    before, seen = torch.get_num_threads(), []
+    detector, _ = spoilt(grounding_dino, threads=3, before=lambda rows: seen.append(torch.get_num_threads()))
+    detector.detect(birds())
+    assert {*seen} == {1 if small else 3}
+    detector.run_batch(birds(), detector.batches(birds())[0])
+    assert ({*seen}, torch.get_num_threads()) == ({1 if small else 3}, before)
+
+
+# Several batches at a time.
+
+
+def varied_requests():
+    """Prompts of different lengths for images of three sizes."""
+    return [replace(one, phrases=one.phrases * (1 + i % 3)) for i, one in enumerate(mixed_requests() * 4)]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_small_model_answers_the_same_with_any_number_of_threads(folder, monkeypatch, precision):
+    monkeypatch.setattr(module, "check_cpu", lambda settings: None)  # elsewhere, bfloat16 is emulated
+    expected, *others = (
+        loaded(folder, batch=2, threads=n, precision=precision).detect(varied_requests()) for n in (1, 2, 5)
+    )
+    assert others == [expected] * 2
+    assert any(found.boxes for found in expected)
+
+
+def test_two_batches_are_in_the_model_at_the_same_time(grounding_dino):
+    both = threading.Barrier(2, timeout=20)
+    detector, wrapped = spoilt(grounding_dino, batch=1, threads=2, before=lambda rows: both.wait())
+    assert detector.detect(birds()[:4]) == loaded(grounding_dino, batch=1, threads=1).detect(birds()[:4])
+    assert wrapped.sizes == [1] * 4
+
+
+def test_a_batch_that_fails_spares_those_beside_it(grounding_dino):
+    def spoil(rows):
+        if rows.any():
+            raise RuntimeError("an operator failed")
+
+    detector, _ = spoilt(grounding_dino, batch=2, threads=2, before=spoil)
+    line = spoil.__code__.co_firstlineno + 2
+    fault = Fault(FailureStage.BOXES, Reason.EXCEPTION, f"RuntimeError: an operator failed (test_model.py:{line})")
+    assert_only_the_bird_fails(grounding_dino, detector.detect(birds()), fault)
+
+
+def test_a_model_that_fails_on_every_batch_ends_all_streams(grounding_dino):
+    def spoil(rows):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    detector, _ = spoilt(grounding_dino, batch=1, threads=2, before=spoil)
+    with pytest.raises(UnhealthyDevice, match="illegal memory access"):
+        detector.detect(birds())
+    assert detector._free.qsize() == 2
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("forward")]
 
 
 def processor(**size):

@@ -1,5 +1,7 @@
 """Replacements of small modules: computed once, in blocks, or for fewer tokens."""
 
+import copy
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -38,15 +40,17 @@ class CachedPositionEmbedding(nn.Module):
         super().__init__()
         self.embedding = embedding
         self._by_size: dict[tuple[int, int], Tensor] = {}
+        self._lock = threading.Lock()
 
     def forward(self, maps: Tensor, mask: Tensor) -> Tensor:
         """[images, channels, height, width]. maps: feature maps of that size. mask: all True."""
         size = (int(maps.shape[-2]), int(maps.shape[-1]))
-        if size not in self._by_size:
-            while len(self._by_size) >= self._MAX_SIZES:  # 13 MB each for the largest map at 800 x 1056
-                del self._by_size[next(iter(self._by_size))]
-            self._by_size[size] = self.embedding(maps[:1], mask[:1])
-        return self._by_size[size].expand(len(maps), -1, -1, -1)
+        with self._lock:
+            if size not in self._by_size:
+                while len(self._by_size) >= self._MAX_SIZES:  # 13 MB each for the largest map at 800 x 1056
+                    del self._by_size[next(iter(self._by_size))]
+                self._by_size[size] = self.embedding(maps[:1], mask[:1])
+            return self._by_size[size].expand(len(maps), -1, -1, -1)
 
 
 class BlockedMlp(nn.Module):
@@ -74,8 +78,9 @@ class Similarity(nn.Module):
 
     def forward(self, vision_hidden_state: Tensor, text_hidden_state: Tensor, text_token_mask: Tensor) -> Tensor:
         """[images, queries, tokens]."""
-        self.similarity.max_text_len = text_hidden_state.shape[1]
-        logits: Tensor = self.similarity(vision_hidden_state, text_hidden_state, text_token_mask)
+        similarity = copy.copy(self.similarity)  # another thread may set another length
+        similarity.max_text_len = text_hidden_state.shape[1]
+        logits: Tensor = similarity(vision_hidden_state, text_hidden_state, text_token_mask)
         return logits
 
 

@@ -6,6 +6,7 @@ a weighted sum of rows of a table of values: four rows per point, each weighted 
 point's attention weight. Values outside a map are zero; the table has a border of zeros instead of a mask.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -120,15 +121,18 @@ def _head_layout(maps: LevelLayout, heads: int, points: int) -> HeadLayout:
     return HeadLayout(spread(maps.widths), spread(maps.heights), strides, firsts, strides.to(torch.int32))
 
 
-class ValueTables:
+class ValueTables(threading.local):
     """The table of values that all layers of a model use, one after the other. Its border is always zero.
 
-    It is reused for all layers and forward passes, because allocating 20 MB takes as long as filling them.
+    It is reused for all layers and forward passes of a thread, because allocating 20 MB takes as long as filling them.
     """
 
     def __init__(self) -> None:
         self._maps: LevelLayout | None = None
         self._tables = torch.empty(0)
+
+    def __reduce__(self) -> tuple[type["ValueTables"], tuple[()]]:
+        return ValueTables, ()  # a copy is empty
 
     def filled(self, states: Tensor, value: nn.Module, maps: LevelLayout, dtype: torch.dtype) -> Tensor:
         """[images, rows, channels], from states [images, locations, channels]. value: the layer that projects, of that
@@ -146,7 +150,7 @@ class ValueTables:
 class GatherAttention(nn.Module):
     """A deformable attention with weights in the order that the gather needs.
 
-    attention: the class's module. tables: shared by the layers of the model; only one layer runs at a time.
+    attention: the class's module. tables: shared by the layers of the model; a thread runs one layer at a time.
     """
 
     def __init__(self, attention: Any, tables: ValueTables) -> None:

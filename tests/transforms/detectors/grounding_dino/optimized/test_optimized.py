@@ -198,6 +198,13 @@ def test_positions_are_computed_once_a_size():
     assert len(positions._by_size) <= 16
 
 
+def test_logits_of_another_thread_do_not_change_the_length(grounding_dino):
+    similarity = Similarity(AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino).class_embed[0])
+    before = similarity.similarity.max_text_len
+    logits = similarity(torch.zeros(1, 3, 8), torch.zeros(1, 5, 8), torch.ones(1, 5, dtype=torch.bool))
+    assert (logits.shape, similarity.similarity.max_text_len) == ((1, 3, 5), before)
+
+
 def test_a_feed_forward_network_in_blocks(monkeypatch):
     monkeypatch.setattr(optimized.modules, "BLOCK", 8)
     network = nn.Sequential(nn.Linear(4, 16), nn.GELU(), nn.Linear(16, 4))

@@ -1,3 +1,5 @@
+import copy
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -102,3 +104,14 @@ def test_blocks_take_every_query_of_every_picture_once(pictures, queries):
         assert 0 < seen[some].numel() <= BLOCK
         seen[some] += 1
     assert (seen == 1).all()
+
+
+def test_each_thread_and_each_copy_has_its_own_table():
+    tables, states = ValueTables(), torch.ones(1, 6, CHANNELS)
+    layouts = [LevelLayout.from_shapes(shapes) for shapes in (((2, 3),), ((3, 2),))]
+    mine = tables.filled(states, nn.Identity(), layouts[0], torch.float32)
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(tables.filled, states, nn.Identity(), layouts[1], torch.float32).result()
+    copied = copy.deepcopy(tables).filled(states, nn.Identity(), layouts[0], torch.float32)
+    assert tables.filled(states, nn.Identity(), layouts[0], torch.float32) is mine
+    assert len({table.data_ptr() for table in (mine, other, copied)}) == 3
