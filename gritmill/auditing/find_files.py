@@ -75,7 +75,7 @@ def _in_folder(folder: str) -> list[str]:
             return [files.join(folder, shard.index) for shard in manifest.shards]
     uris = [info.uri for infos in files.list_tree(folder).values() for info in infos]
     found = {uri for uri in uris if unpacked_name(uri.lower()).endswith(_ENDINGS) and not METADATA.search(uri)}
-    for export in {folder, *(match[1] for match in map(_OF_EXPORT.match, found) if match)}:
+    for export in sorted({folder, *(match[1] for match in map(_OF_EXPORT.match, found) if match)}):
         found -= _besides_data(export, found)
     tables = {uri.rpartition(".")[0] for uri in found if uri.endswith(".parquet")}
     return sorted(uri for uri in found if not uri.endswith(".tar") or uri.removesuffix(".tar") not in tables)
