@@ -19,7 +19,7 @@ from transforms.read_ahead import read_ahead
 from transforms.records import Fault
 
 _LOADERS = 8
-"""Maximum number of threads. An image of 640 x 480 takes a thread 10 ms, about as long as a large GPU needs for it."""
+"""Maximum number of threads. An image of 640 x 480 takes a thread 7 to 10 ms, about as long as a large GPU needs."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ class DeduplicatingBackbone(nn.Module):
         self.channels = backbone.channels
 
     def forward(self, pixel_values: Tensor, **options: Any) -> Any:
-        """As the backbone's forward. pixel_values: float [images, 3, height, width]."""
+        """As the backbone's forward. pixel_values: float [images, 3, height, width], or uint8 if it takes bytes."""
         new = [not number or not torch.equal(pixel_values[number - 1], row) for number, row in enumerate(pixel_values)]
         if all(new):
             return self.backbone(pixel_values, **options)

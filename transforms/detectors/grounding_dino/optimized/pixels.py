@@ -26,12 +26,14 @@ class BytePatchEmbeddings(nn.Module):
         """mean, std: of each channel, for values in 0..1."""
         super().__init__()
         self.stock, (self.height, self.width) = stock, stock.patch_size
-        weight = stock.projection.weight.detach().double().permute(2, 3, 1, 0)  # [height, width, channels, embedding]
-        middle, scale = (weight.new_tensor(values) for values in (mean, std))
-        weight = weight / scale[:, None]
-        bias = stock.projection.bias.detach() - (weight * middle[:, None]).sum((0, 1, 2))
-        self.weight = nn.Buffer((weight / 255).flatten(0, 2).float())
-        self.bias, self.mean = nn.Buffer(bias.float()), nn.Buffer((middle * 255).float())
+        layer = stock.projection
+        weight, bias = (values.detach().cpu().double() for values in (layer.weight, layer.bias))  # MPS has no float64
+        middle, scale = (torch.tensor(values, dtype=torch.float64) for values in (mean, std))
+        weight = weight.permute(2, 3, 1, 0) / scale[:, None]  # [height, width, channels, embedding]
+        bias = bias - (weight * middle[:, None]).sum((0, 1, 2))
+        weight = (weight / 255).flatten(0, 2)
+        own = (weight, bias, middle * 255)
+        self.weight, self.bias, self.mean = (nn.Buffer(values.float().to(layer.weight.device)) for values in own)
 
     def forward(self, pixel_values: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """As the class's forward. pixel_values: uint8 [images, 3, height, width]; floats are already normalised."""

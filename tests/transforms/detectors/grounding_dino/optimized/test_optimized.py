@@ -22,6 +22,7 @@ from transforms.detectors.grounding_dino.optimized.modules import (
     DeduplicatingBackbone,
     Similarity,
 )
+from transforms.detectors.grounding_dino.optimized.pixels import BytePatchEmbeddings
 from transforms.images import measure
 
 
@@ -65,6 +66,7 @@ def test_where_blocks_end_does_not_matter(folder, monkeypatch, size):
 
 def test_stock_is_the_class_as_it_is(grounding_dino):
     ours = (EncoderLayer, BlockedMlp, DeduplicatingBackbone, CachedPositionEmbedding, Similarity, sampling.BoxAttention)
+    ours += (BytePatchEmbeddings,)
     assert not any(isinstance(module, ours) for module in loaded(grounding_dino, forward="stock").model.modules())
     replaced = {type(module) for module in loaded(grounding_dino).model.modules()}
     assert replaced.issuperset(ours)
