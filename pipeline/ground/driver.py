@@ -69,7 +69,8 @@ def ground(
     elif options.beam or not all(map(files.is_local, inputs)):
         tell_loading()  # Beam is imported, or the listing of a store takes seconds
     model_cache = ModelCache(folder)
-    model_identities = identify_models(configuration, model_cache, tell_loading)
+    before_loading = (lambda: None) if old else tell_loading  # a resumed run says first whether there is work
+    model_identities = identify_models(configuration, model_cache, before_loading)
     configuration = fingerprint.resolve(configuration, model_identities)
     if configuration.stages.factories:
         search([os.getcwd()])  # the driver, on any engine
