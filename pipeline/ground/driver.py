@@ -69,7 +69,8 @@ def ground(
     elif options.beam or not all(map(files.is_local, inputs)):
         tell_loading()  # Beam is imported, or the listing of a store takes seconds
     model_cache = ModelCache(folder)
-    model_identities = identify_models(configuration, model_cache, tell_loading)
+    before_loading = (lambda: None) if old else tell_loading  # a resumed run says first whether there is work
+    model_identities = identify_models(configuration, model_cache, before_loading)
     configuration = fingerprint.resolve(configuration, model_identities)
     if configuration.stages.factories:
         search([os.getcwd()])  # the driver, on any engine
@@ -88,7 +89,8 @@ def ground(
     read = configuration.source
     planned = {source.uri for source in old.sources if source.ranges} if old else ()
     source_files = find_sources(inputs, kind=read.kind, tell=left_out.append, columns=read.columns, planned=planned)
-    check_names(source_files, read)
+    if not old:
+        check_names(source_files, read)
     if work_left:
         tell_loading()
     if options.beam or work_left:
@@ -166,8 +168,7 @@ def _search_path(options: GroundOptions) -> list[str]:
 
 
 def _tell_loading(options: GroundOptions) -> None:
-    """Says what takes the first seconds, before anything that takes longer is imported. What can be refused without,
-    such as a missing source, is refused before this line."""
+    """Says what takes the first seconds, after what can be refused without the imports that take them."""
     from pipeline.engines import progress
 
     progress.tell("ground", "loading libraries and models", options.quiet)

@@ -132,7 +132,7 @@ def _detector_identity(
     )
 
 
-def _located(settings: DetectorSettings, before_loading: Callable[[], object]) -> DetectorSettings:
+def _located(settings: DetectorSettings, before_loading: Callable[[], object] = lambda: None) -> DetectorSettings:
     """The settings with the folder of the model, or with the commit to which its revision refers."""
     model = bundled.model_path(settings.model)
     if Path(model).expanduser().is_dir():
