@@ -15,8 +15,7 @@ PIDS = "GRITMILL_WORKER_PIDS"
 
 
 COLLECT_AFTER = 10_000
-"""New objects before Python looks for cyclic garbage. With its default of 700, that takes 4 % of the time of `pack`: the
-objects of a chunk stay for long, and none of them are garbage."""
+"""New objects before Python looks for cyclic garbage. With its default of 700, that takes 4 % of the time of `pack`."""
 
 
 def main() -> None:
