@@ -14,7 +14,19 @@ import typer
 from benchmarks.figures import Figure, machine, markdown
 
 PARTS = (
-    *("overhead", "rivals", "forward", "text", "parser", "pack", "reading", "workers", "isolation", "requests", "start"),
+    *(
+        "overhead",
+        "rivals",
+        "forward",
+        "text",
+        "parser",
+        "pack",
+        "reading",
+        "workers",
+        "isolation",
+        "requests",
+        "start",
+    ),
     "driver",
 )
 ON_DEMAND = ("gpu",)

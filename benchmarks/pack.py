@@ -42,7 +42,14 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
     for folder in (tars, few):
         gritmill.ground(_CONFIGURATION, inputs=str(folder / "*.tar"), output=work / f"{folder.name}-ground")
     gritmill.ground(_WITHOUT_CLAIMS, inputs=str(few / "*.tar"), output=work / "without-ground")
-    figures = [*_speed(work, tars), *_claims(work), _memory(work), _reads(work, tars), _rows(work)]
+    figures = [
+        *_speed(work, tars),
+        *_one_core(work, few),
+        *_claims(work),
+        _memory(work),
+        _reads(work, tars),
+        _rows(work),
+    ]
     shutil.rmtree(work)
     return figures
 
@@ -70,6 +77,27 @@ def _speed(work: Path, tars: Path) -> Iterator[Figure]:
         "",
         f"{processor_ms:.2f} ms of processor time, including the workers and their start",
     )
+
+
+def _one_core(work: Path, tars: Path) -> Iterator[Figure]:
+    """Compares them on one core, in this process, so without the start."""
+    variants: dict[str, Callable[[], object]] = {
+        "pack": lambda: _pack(work / "few-ground", work / "packed", beam=["--direct_num_workers=1"]),
+        "copy": lambda: _copy(tars, work / "copied"),
+        "ShardWriter": lambda: _shards(tars, work / "shards"),
+    }
+    busy: dict[str, list[float]] = {name: [] for name in variants}
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    seconds = interleaved_seconds(
+        {name: with_processor_time(run, busy[name]) for name, run in variants.items()}, _CLAIM_ROUNDS
+    )
+    os.sched_setaffinity(0, cores)
+    each = {name: [1000 * median(found[name]) / _FEW for found in (seconds, busy)] for name in variants}
+    detail = ", ".join(f"{name} {wall:.2f} ms, {own:.2f} of the processor" for name, (wall, own) in each.items())
+    for name, goal in (("a copy", "0.75"), ("webdataset's ShardWriter", "")):
+        share = ratio(seconds[name.split()[-1]], seconds["pack"])
+        yield Figure("Pack", f"bytes per second over those of {name}, one core", share, goal, f"per pair: {detail}")
 
 
 def _claims(work: Path) -> Iterator[Figure]:

@@ -166,7 +166,7 @@ def _row_faults(chunk: Row, expression: Row, head: tuple[int, int], length: int)
 
 @dataclass(frozen=True)
 class CheckedImage:
-    """What an image is without its record. size: width and height; None if it cannot be opened. faults: one line each."""
+    """What an image is without its record. size: width, height; None if it cannot be opened. faults: one line each."""
 
     size: tuple[int, int] | None
     faults: list[str]

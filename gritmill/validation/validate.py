@@ -45,7 +45,6 @@ from transforms.read_ahead import read_ahead
 from transforms.text import dialects
 from transforms.wording import counted
 
-
 _AHEAD_BYTES = 64 << 20
 
 _Members = tuple[str, dict[str, bytes]]
@@ -216,7 +215,7 @@ class _Check:
             yield Finding(shard.tar, "", f"{samples:,} samples have only {len(uids):,} different uids")
 
     def _samples(self, shard: Shard, broken: list[Broken]) -> Generator[tuple[_Members, CheckedImage], None, None]:
-        """The samples of a tar, each with its image, which threads decode ahead. broken: gets why reading ended early."""
+        """The samples of a tar, each with its image, which threads decode. broken: gets why reading ended early."""
 
         def readable(file: BinaryIO) -> Iterator[_Members]:
             try:

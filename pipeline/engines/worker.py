@@ -14,6 +14,10 @@ PIDS = "GRITMILL_WORKER_PIDS"
 """Environment variable: the folder in which a worker creates an empty file. Its name is the worker's process id."""
 
 
+COLLECT_AFTER = 10_000
+"""New objects before Python looks for cyclic garbage. With its default of 700, that takes 4 % of the time of `pack`."""
+
+
 def main() -> None:
     """Runs the worker until the driver ends it. Ignores SIGINT and SIGTERM: all processes of a group receive them, and
     the driver handles them."""
@@ -29,6 +33,7 @@ def main() -> None:
     from apache_beam.runners.worker import sdk_worker_main  # the import warns of packages that are not installed
 
     gc.freeze()  # hides imported objects from the cyclic garbage collector
+    gc.set_threshold(COLLECT_AFTER)
     sdk_worker_main.main(sys.argv)
 
 

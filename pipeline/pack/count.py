@@ -132,7 +132,8 @@ def _is_never_rejected(
     pair: Pair, groundings: Sequence[Grounding], outcome: Kept | Rejected, policy: Policy, thresholds: Sequence[float]
 ) -> bool:
     """pair: without open claims. groundings: at least the best one of every phrase, as `judge_rows` selects them."""
-    if len({phrase.start for phrase in pair.phrases}) < len(pair.phrases) and len(set(pair.phrases)) < len(pair.phrases):
+    phrases = len(pair.phrases)
+    if len({phrase.start for phrase in pair.phrases}) < phrases and len(set(pair.phrases)) < phrases:
         return False
     if isinstance(outcome, Kept) and all(map(dialects.by_caption, policy.text.dialect)):
         return True

@@ -54,5 +54,5 @@ def test_a_cut_tar_has_the_members_before_the_cut(size: int) -> None:
 def test_a_damaged_header_is_refused(byte: int) -> None:
     data = bytearray(tar_of({"000000000.jpg": b"a"}))
     data[byte] ^= 64
-    with pytest.raises(ValueError, match="no header at byte 0|invalid literal"):
+    with pytest.raises(ValueError, match=r"no header at byte 0|invalid literal"):
         read(bytes(data))

@@ -1,8 +1,8 @@
 """The outcome of a pair: kept with its boxes and texts, rejected with a reason, or failed.
 
 `pack` calls `judge_selected` twice for a pair: to count and to write. Both outcomes must be equal but for the texts, so
-they depend only on the row and the policy. If contradicted claims reject pairs, `judge_claims` then judges the kept ones. `judge` does
-both for one pair, and selects its boxes before; the viewer calls it.
+they depend only on the row and the policy. If contradicted claims reject pairs, `judge_claims` then judges the kept
+ones. `judge` does both for one pair, and selects its boxes before; the viewer calls it.
 """
 
 from collections.abc import Sequence

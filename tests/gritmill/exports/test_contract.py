@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 import gritmill
 from gritmill import exports
+from gritmill.exports import format as certain
 from gritmill.exports import hf
 from gritmill.exports.export import export
 from gritmill.exports.format import ExportCounts, ExportFolder
@@ -200,3 +203,18 @@ def test_a_format_of_another_package_is_named_in_help_and_error(tmp_path, capsys
         main(["export", "--help"])
     assert "captions" in capsys.readouterr().out
     assert type(exports.find_format("yolo", ExportOptions())).__name__ == "Yolo"  # built-in formats keep their names
+
+
+@given(
+    st.lists(st.sampled_from(["a", "A", "aa", "a-a", "dog", "Dog", "hot dog", "dogs", ",", "ſ", "é"]), max_size=8),
+    st.data(),
+)
+def test_words_are_looked_for_only_where_they_may_be_twice(words: list[str], data: st.DataObject) -> None:
+    caption = " ".join(["dog", *words])
+    start = data.draw(st.integers(0, len(caption) - 1))
+    end = data.draw(st.integers(start + 1, len(caption)))
+    spans = [(start, end), *data.draw(st.lists(st.just((0, 3)), max_size=1))]
+    found = certain._repeated(caption, (start, end), spans)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certain, "_is_once", lambda *_: False)
+        assert certain._repeated(caption, (start, end), spans) == found
