@@ -36,6 +36,9 @@ PRECISIONS = ("float32", "tf32", "float16", "bfloat16") if _ON_GPU else ("float3
 """float32: as torch has it by default, with TF32 in convolutions only. tf32: in matrix products too. float16 and
 bfloat16: autocast, as with `detector.precision`."""
 
+_NORMALIZATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Mean and standard deviation of the processors of Grounding DINO."""
+
 _SECONDS = 1.5 if _ON_GPU else 0.05
 _MIN_ROUNDS, _MAX_ROUNDS, _WARM_ROUNDS = 2, 100, 2
 _TOKENS = 14
@@ -57,12 +60,12 @@ def eager(model: str, ends: float) -> Iterator[Figure]:
         except Exception as error:
             yield failed(part, forward, error)
     for batch, pictures in ((1, 1), (USUAL_BATCH, USUAL_BATCH), (5, 1), *((more, more) for more in _MORE_BATCHES)):
-        inputs = random_inputs(batch, pictures)
         size = f"batch {batch}" if batch == pictures else f"{batch} captions of an image"
         for forward, loaded in models.items():
             of_all = batch in (1, USUAL_BATCH)
             if forward != "stock" and batch in _MORE_BATCHES:
                 continue
+            inputs = random_inputs(batch, pictures, forward)
             for precision in PRECISIONS if of_all else PRECISIONS[:1]:
                 what = f"{forward}, {size}, {precision}"
                 if time.monotonic() > ends:
@@ -112,8 +115,8 @@ def graphs(model: str, ends: float) -> Iterator[Figure]:
                 yield cut(part, what)
                 continue
             try:
-                loaded = load(model, "fast" if scope.endswith("fast") else "stock")
-                inputs = random_inputs(batch)
+                forward = "fast" if scope.endswith("fast") else "stock"
+                loaded, inputs = load(model, forward), random_inputs(batch, forward=forward)
                 run: Run = partial(loaded, **inputs)
                 if scope == "backbone":
                     run = partial(loaded.model.backbone, inputs["pixel_values"], inputs["pixel_mask"])
@@ -147,11 +150,11 @@ def load(model: str, forward: str) -> Any:
     else:
         loaded = copy.deepcopy(_random(model))
     if forward != "stock":
-        optimize(loaded, DEVICE if forward == "fast" else "cpu")
+        optimize(loaded, DEVICE if forward == "fast" else "cpu", normalization=_NORMALIZATION)
     loaded = loaded.to(DEVICE)
     if forward == FORWARDS[-1]:  # its first forward makes the constants of the canvas, on the default device
         with torch.device(DEVICE), torch.inference_mode():
-            loaded(**random_inputs(1))
+            loaded(**random_inputs(1, forward=forward))
     return loaded
 
 
@@ -165,10 +168,15 @@ def _random(model: str) -> Any:
     return _built[model]
 
 
-def random_inputs(batch: int, pictures: int = 0) -> dict[str, torch.Tensor]:
-    """Pictures of the canvas and prompts of two phrases. pictures: how many differ, if not all."""
+def random_inputs(batch: int, pictures: int = 0, forward: str = "stock") -> dict[str, torch.Tensor]:
+    """Pictures of the canvas and prompts of two phrases. pictures: how many differ, if not all. forward: all but the
+    stock one get the pictures as bytes, as from the detector."""
     generator = torch.Generator().manual_seed(0)
-    different = torch.randn(pictures or batch, 3, *CANVAS, generator=generator)
+    if forward == "stock":
+        different = torch.randn(pictures or batch, 3, *CANVAS, generator=generator)
+    else:
+        size = (pictures or batch, *CANVAS, 3)
+        different = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator).permute(0, 3, 1, 2)
     pixels = different[torch.arange(batch) % len(different)]
     ids = torch.arange(_FIRST_WORD, _FIRST_WORD + _TOKENS).repeat(batch, 1)
     ids[:, 0], ids[:, _TOKENS // 2], ids[:, -2], ids[:, -1] = _CLS, _PERIOD, _PERIOD, _SEP
