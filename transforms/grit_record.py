@@ -9,7 +9,6 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -139,7 +138,6 @@ def index_schema(claims: bool = True, absent: bool = True) -> pa.Schema:
     return pa.schema([pa.field(one.name, one.type, nullable=False) for one in _columns(claims, absent)])
 
 
-@cache
 def _columns(claims: bool, absent: bool) -> tuple[Column, ...]:
     without = {name for name, is_there in ((_CLAIMS, claims), (_ABSENT, absent)) if not is_there}
     return tuple(column for column in COLUMNS if column.name not in without)
