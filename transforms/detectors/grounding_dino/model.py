@@ -3,6 +3,7 @@
 Works with every checkpoint of `GroundingDinoForObjectDetection` and `MMGroundingDinoForObjectDetection`.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -83,20 +84,22 @@ class GroundingDino:
             check_cpu(settings)
         disable_progress_bar()  # for loading weights: workers print nothing
         path = bundled.model_path(settings.model)
-        model = AutoModelForZeroShotObjectDetection.from_pretrained(
-            path,
-            revision=settings.revision,
-            use_safetensors=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
-        )
-        processor = AutoProcessor.from_pretrained(path, revision=settings.revision, trust_remote_code=False)
-        rule = resize_rule(processor.image_processor, settings)
-        model = model.to(device).eval()
-        threads, streams = settings.threads or torch.get_num_threads(), 1
-        if device == "cpu" and settings.forward == "fast" and sum(map(torch.numel, model.parameters())) < _SMALL:
-            threads, streams = 1, min(threads, _MOST_STREAMS)
-        takes_bytes = settings.forward == "fast" and optimize(model, device, settings.precision, (rule.mean, rule.std))
+        with _torch_threads(settings.threads):
+            model = AutoModelForZeroShotObjectDetection.from_pretrained(
+                path,
+                revision=settings.revision,
+                use_safetensors=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
+            )
+            processor = AutoProcessor.from_pretrained(path, revision=settings.revision, trust_remote_code=False)
+            rule = resize_rule(processor.image_processor, settings)
+            model = model.to(device).eval()
+            fast = settings.forward == "fast"
+            threads, streams = settings.threads or torch.get_num_threads(), 1
+            if device == "cpu" and fast and sum(map(torch.numel, model.parameters())) < _SMALL:
+                threads, streams = 1, min(threads, _MOST_STREAMS)
+            takes_bytes = fast and optimize(model, device, settings.precision, (rule.mean, rule.std))
         return cls(model, processor.tokenizer, rule, settings, device, takes_bytes, threads, streams)
 
     @property
@@ -200,15 +203,23 @@ class GroundingDino:
         self._forward([(PromptItem(0, prompt), pixels)])
 
 
+_turn = threading.RLock()
+
+
 @contextmanager
 def _torch_threads(number: int) -> Iterator[None]:
-    """Torch uses so many threads meanwhile, afterwards as many as before: it may also be the torch of a user."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    """Torch uses so many threads meanwhile, afterwards as many as before: a user may use it, too. 0: as many.
+
+    MKL and new threads have one number in a process. Two calls at a time would change it for each other and leave it
+    changed, so all detectors of a process take turns.
+    """
+    with _turn:
+        before = torch.get_num_threads()
+        torch.set_num_threads(number or before)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 def _merge_results(prompts: Sequence[PackedPrompts], results: Iterable[Result]) -> list[Found]:
