@@ -207,8 +207,8 @@ _turn = threading.RLock()
 
 
 @contextmanager
-def _torch_threads(number: int) -> Iterator[None]:
-    """Torch uses so many threads meanwhile, afterwards as many as before: a user may use it, too. 0: as many.
+def _torch_threads(number: int | None) -> Iterator[None]:
+    """Torch uses so many threads meanwhile, afterwards as many as before: a user may use it, too. None: as many.
 
     MKL and new threads have one number in a process. Two calls at a time would change it for each other and leave it
     changed, so all detectors of a process take turns.
