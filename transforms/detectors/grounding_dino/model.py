@@ -5,7 +5,7 @@ Works with every checkpoint of `GroundingDinoForObjectDetection` and `MMGroundin
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any
@@ -117,8 +117,8 @@ class GroundingDino:
         """The boxes of every request. Batches contain images of equal size, in the order of the requests."""
         prompts = self._prompts(requests)
         results: list[Result] = []
-        batches = prepare_batches(requests, self._planned(requests, prompts), self.resize_rule)
-        with _torch_threads(self.threads):
+        prepared = prepare_batches(requests, self._planned(requests, prompts), self.resize_rule)
+        with closing(prepared) as batches, _torch_threads(self.threads):
             for of_batch in self._run_all(batches):
                 results += of_batch
                 if self.progress:
@@ -132,8 +132,8 @@ class GroundingDino:
     def run_batch(self, requests: Sequence[Request], batch: BatchItems) -> list[Result]:
         """The results of a batch or of a part of a batch."""
         prepared = prepare_batches(requests, [batch], self.resize_rule)
-        with _torch_threads(self.threads):
-            return [result for one in prepared for result in self._run_prepared(one)]
+        with closing(prepared) as batches, _torch_threads(self.threads):
+            return [result for one in batches for result in self._run_prepared(one)]
 
     def merge(self, requests: Sequence[Request], results: Iterable[Result]) -> list[Found]:
         """One answer per request, from the results of all batches."""

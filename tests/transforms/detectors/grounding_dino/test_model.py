@@ -542,15 +542,18 @@ def test_a_batch_that_fails_spares_those_beside_it(grounding_dino):
     assert_only_the_bird_fails(grounding_dino, detector.detect(birds()), fault)
 
 
-def test_a_model_that_fails_on_every_batch_ends_all_streams(grounding_dino):
+@pytest.mark.parametrize(("small", "streams"), [(0, 1), (10**7, 2)])
+def test_a_model_that_fails_on_every_batch_ends_all_threads(grounding_dino, monkeypatch, small, streams):
+    monkeypatch.setattr(module, "_SMALL", small)
+
     def spoil(rows):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     detector, _ = spoilt(grounding_dino, batch=1, threads=2, before=spoil)
-    with pytest.raises(UnhealthyDevice, match="illegal memory access"):
+    with pytest.raises(UnhealthyDevice, match="illegal memory access") as _held:  # with the frames of the call
         detector.detect(birds())
-    assert detector._free.qsize() == 2
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("forward")]
+    assert detector._free.qsize() == streams
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("forward", "decode"))]
 
 
 def processor(**size):
