@@ -342,11 +342,12 @@ def test_pictures_none_of_which_decodes_run_no_model(grounding_dino):
     assert wrapped.sizes == []
 
 
-def test_an_interrupt_is_not_taken_for_a_fault(grounding_dino):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_interrupt_is_not_taken_for_a_fault(grounding_dino, threads):
     def spoil(rows):
         raise KeyboardInterrupt
 
-    detector, _ = spoilt(grounding_dino, before=spoil)
+    detector, _ = spoilt(grounding_dino, threads=threads, before=spoil)
     with pytest.raises(KeyboardInterrupt):
         detector.detect(birds())
 
