@@ -29,6 +29,7 @@ def main(
     batch: int = 4,
 ) -> None:
     """Print medians over five rounds that alternate between the two."""
+    torch.set_num_threads(1)  # for the bare loop
     detector = GroundingDino.load(DetectorSettings(model=str(model), device="cpu", threads=1, batch=batch))
     examples = list(read_tars(scenes))[:number]
     requests = [_request(example) for example in examples]

@@ -4,7 +4,7 @@ Threads decode and resize the images ahead of the caller.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +53,7 @@ def plan_batches(
 
 def prepare_batches(
     requests: Sequence[Request], batches: Sequence[BatchItems], rule: ResizeRule
-) -> Iterator[list[tuple[PromptItem, np.ndarray | Fault]]]:
+) -> Generator[list[tuple[PromptItem, np.ndarray | Fault]], None, None]:
     """Yields the batches, in order. Each prompt comes with its image, or with the fault if it cannot be decoded.
 
     Threads decode the next images while the caller works on a batch. Captions of one image share its bytes and are

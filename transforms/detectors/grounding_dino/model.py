@@ -3,8 +3,9 @@
 Works with every checkpoint of `GroundingDinoForObjectDetection` and `MMGroundingDinoForObjectDetection`.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any
@@ -83,20 +84,22 @@ class GroundingDino:
             check_cpu(settings)
         disable_progress_bar()  # for loading weights: workers print nothing
         path = bundled.model_path(settings.model)
-        model = AutoModelForZeroShotObjectDetection.from_pretrained(
-            path,
-            revision=settings.revision,
-            use_safetensors=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
-        )
-        processor = AutoProcessor.from_pretrained(path, revision=settings.revision, trust_remote_code=False)
-        rule = resize_rule(processor.image_processor, settings)
-        model = model.to(device).eval()
-        threads, streams = settings.threads or torch.get_num_threads(), 1
-        if device == "cpu" and settings.forward == "fast" and sum(map(torch.numel, model.parameters())) < _SMALL:
-            threads, streams = 1, min(threads, _MOST_STREAMS)
-        takes_bytes = settings.forward == "fast" and optimize(model, device, settings.precision, (rule.mean, rule.std))
+        with _torch_threads(settings.threads):
+            model = AutoModelForZeroShotObjectDetection.from_pretrained(
+                path,
+                revision=settings.revision,
+                use_safetensors=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
+            )
+            processor = AutoProcessor.from_pretrained(path, revision=settings.revision, trust_remote_code=False)
+            rule = resize_rule(processor.image_processor, settings)
+            model = model.to(device).eval()
+            fast = settings.forward == "fast"
+            threads, streams = settings.threads or torch.get_num_threads(), 1
+            if device == "cpu" and fast and sum(map(torch.numel, model.parameters())) < _SMALL:
+                threads, streams = 1, min(threads, _MOST_STREAMS)
+            takes_bytes = fast and optimize(model, device, settings.precision, (rule.mean, rule.std))
         return cls(model, processor.tokenizer, rule, settings, device, takes_bytes, threads, streams)
 
     @property
@@ -114,8 +117,8 @@ class GroundingDino:
         """The boxes of every request. Batches contain images of equal size, in the order of the requests."""
         prompts = self._prompts(requests)
         results: list[Result] = []
-        batches = prepare_batches(requests, self._planned(requests, prompts), self.resize_rule)
-        with _torch_threads(self.threads):
+        prepared = prepare_batches(requests, self._planned(requests, prompts), self.resize_rule)
+        with closing(prepared) as batches, _torch_threads(self.threads):
             for of_batch in self._run_all(batches):
                 results += of_batch
                 if self.progress:
@@ -129,8 +132,8 @@ class GroundingDino:
     def run_batch(self, requests: Sequence[Request], batch: BatchItems) -> list[Result]:
         """The results of a batch or of a part of a batch."""
         prepared = prepare_batches(requests, [batch], self.resize_rule)
-        with _torch_threads(self.threads):
-            return [result for one in prepared for result in self._run_prepared(one)]
+        with closing(prepared) as batches, _torch_threads(self.threads):
+            return [result for one in batches for result in self._run_prepared(one)]
 
     def merge(self, requests: Sequence[Request], results: Iterable[Result]) -> list[Found]:
         """One answer per request, from the results of all batches."""
@@ -200,15 +203,23 @@ class GroundingDino:
         self._forward([(PromptItem(0, prompt), pixels)])
 
 
+_turn = threading.RLock()
+
+
 @contextmanager
-def _torch_threads(number: int) -> Iterator[None]:
-    """Torch uses so many threads meanwhile, afterwards as many as before: it may also be the torch of a user."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def _torch_threads(number: int | None) -> Iterator[None]:
+    """Torch uses so many threads meanwhile, afterwards as many as before: a user may use it, too. None: as many.
+
+    MKL and new threads have one number in a process. Two calls at a time would change it for each other and leave it
+    changed, so all detectors of a process take turns.
+    """
+    with _turn:
+        before = torch.get_num_threads()
+        torch.set_num_threads(number or before)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 def _merge_results(prompts: Sequence[PackedPrompts], results: Iterable[Result]) -> list[Found]:

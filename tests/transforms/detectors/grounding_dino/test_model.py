@@ -4,6 +4,7 @@ import math
 import shutil
 import tarfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
@@ -341,11 +342,12 @@ def test_pictures_none_of_which_decodes_run_no_model(grounding_dino):
     assert wrapped.sizes == []
 
 
-def test_an_interrupt_is_not_taken_for_a_fault(grounding_dino):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_interrupt_is_not_taken_for_a_fault(grounding_dino, threads):
     def spoil(rows):
         raise KeyboardInterrupt
 
-    detector, _ = spoilt(grounding_dino, before=spoil)
+    detector, _ = spoilt(grounding_dino, threads=threads, before=spoil)
     with pytest.raises(KeyboardInterrupt):
         detector.detect(birds())
 
@@ -445,6 +447,14 @@ def test_the_model_says_how_long_a_prompt_may_be(grounding_dino):
     assert loaded(grounding_dino).limit == 64
 
 
+@pytest.fixture
+def torch_with_three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize(
     ("settings", "small", "threads", "streams"),
     [
@@ -456,10 +466,9 @@ def test_the_model_says_how_long_a_prompt_may_be(grounding_dino):
     ],
 )
 def test_threads_divide_the_batches_of_a_small_model_and_the_products_of_a_large_one(
-    grounding_dino, monkeypatch, settings, small, threads, streams
+    grounding_dino, monkeypatch, torch_with_three_threads, settings, small, threads, streams
 ):
     monkeypatch.setattr(module, "_SMALL", small)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     detector = loaded(grounding_dino, **settings)
     assert (detector.threads, detector.streams, detector.made["threads"]) == (threads, streams, threads * streams)
 
@@ -467,12 +476,35 @@ def test_threads_divide_the_batches_of_a_small_model_and_the_products_of_a_large
 @pytest.mark.parametrize("small", [0, 10**7])
 def test_the_threads_of_torch_are_those_of_the_detector_only_while_it_works(grounding_dino, monkeypatch, small):
     monkeypatch.setattr(module, "_SMALL", small)
-    before, seen = torch.get_num_threads(), []
+    before, seen, known = torch.get_num_threads(), [], module.optimize
+    monkeypatch.setattr(module, "optimize", lambda *given: seen.append(torch.get_num_threads()) or known(*given))
     detector, _ = spoilt(grounding_dino, threads=3, before=lambda rows: seen.append(torch.get_num_threads()))
+    assert (seen.pop(), torch.get_num_threads()) == (3, before)
     detector.detect(birds())
     assert {*seen} == {1 if small else 3}
     detector.run_batch(birds(), detector.batches(birds())[0])
     assert ({*seen}, torch.get_num_threads()) == ({1 if small else 3}, before)
+
+
+@pytest.mark.parametrize("small", [0, 10**7])
+def test_calls_at_the_same_time_leave_torch_its_threads(grounding_dino, monkeypatch, torch_with_three_threads, small):
+    monkeypatch.setattr(module, "_SMALL", small)
+    inside, over = threading.Event(), threading.Event()
+    first, _ = spoilt(grounding_dino, threads=2, before=lambda rows: inside.set() or over.wait(0.2))
+    other = loaded(grounding_dino, threads=4)
+
+    def second():
+        inside.wait(20)
+        other.detect([request(1)])
+        over.set()
+        return torch.get_num_threads()
+
+    with ThreadPoolExecutor(1) as pool:
+        seen = pool.submit(second)
+        first.detect([request(2)])
+        after = seen.result(), torch.get_num_threads()
+    with ThreadPoolExecutor(1) as pool:  # its thread has not used torch before
+        assert (*after, pool.submit(torch.get_num_threads).result()) == (3, 3, 3)
 
 
 # Several batches at a time.
@@ -511,15 +543,18 @@ def test_a_batch_that_fails_spares_those_beside_it(grounding_dino):
     assert_only_the_bird_fails(grounding_dino, detector.detect(birds()), fault)
 
 
-def test_a_model_that_fails_on_every_batch_ends_all_streams(grounding_dino):
+@pytest.mark.parametrize(("small", "streams"), [(0, 1), (10**7, 2)])
+def test_a_model_that_fails_on_every_batch_ends_all_threads(grounding_dino, monkeypatch, small, streams):
+    monkeypatch.setattr(module, "_SMALL", small)
+
     def spoil(rows):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     detector, _ = spoilt(grounding_dino, batch=1, threads=2, before=spoil)
-    with pytest.raises(UnhealthyDevice, match="illegal memory access"):
+    with pytest.raises(UnhealthyDevice, match="illegal memory access") as _held:  # with the frames of the call
         detector.detect(birds())
-    assert detector._free.qsize() == 2
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("forward")]
+    assert detector._free.qsize() == streams
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("forward", "decode"))]
 
 
 def processor(**size):

@@ -23,6 +23,9 @@ core's caches."""
 _EXACT = 2**24
 """Row numbers are computed in float32, which is exact up to this integer: two million locations with eight heads."""
 
+_LAYOUTS = 8
+"""Layouts that are kept, 0.6 MB each at 800 x 1056: a small model may compute so many batches at a time."""
+
 Shapes = tuple[tuple[int, int], ...]
 """Height and width of the map of each level."""
 
@@ -73,7 +76,7 @@ class LevelLayout:
     rows: int
 
     @classmethod
-    @lru_cache(maxsize=4)
+    @lru_cache(maxsize=_LAYOUTS)
     def from_shapes(cls, shapes: Shapes) -> "LevelLayout":
         """The layout for these shapes."""
         widths = torch.tensor([width for _, width in shapes], dtype=torch.float32)
@@ -109,7 +112,7 @@ class LevelLayout:
             row += (height + 2) * (width + 2)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2 * _LAYOUTS)
 def _head_layout(maps: LevelLayout, heads: int, points: int) -> HeadLayout:
     """The layout repeated for heads and points, because a core computes long contiguous lines fastest."""
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 from transformers.models.grounding_dino.modeling_grounding_dino import MultiScaleDeformableAttention
 
+from transforms.detectors.grounding_dino import model
 from transforms.detectors.grounding_dino.optimized.sampling import (
     BLOCK,
     GatherAttention,
@@ -115,3 +116,8 @@ def test_each_thread_and_each_copy_has_its_own_table():
     copied = copy.deepcopy(tables).filled(states, nn.Identity(), layouts[0], torch.float32)
     assert tables.filled(states, nn.Identity(), layouts[0], torch.float32) is mine
     assert len({table.data_ptr() for table in (mine, other, copied)}) == 3
+
+
+def test_the_layouts_of_all_batches_that_run_at_a_time_are_kept():
+    first, again = ([LevelLayout.from_shapes(((2, 9 + n),)) for n in range(model._MOST_STREAMS)] for _ in range(2))
+    assert all(one is other for one, other in zip(first, again, strict=True))
