@@ -190,8 +190,11 @@ def _text(row: Mapping[str, Any], column: str) -> str:
     return "" if value is None else str(value)
 
 
-def image_reference(path: Any, root: str) -> ImageRef | Fault:
-    """A reference to an image that is a separate file, or a Fault. path: as in the table."""
+def image_reference(path: Any, root: str, setting: str = "set source.image_root=") -> ImageRef | Fault:
+    """A reference to an image that is a separate file, or a Fault.
+
+    path: as in the table. setting: how the caller's user names `root`; a folder follows.
+    """
     if not isinstance(path, str) or not path:
         return Fault(FailureStage.READ, Reason.NO_IMAGE, "the row names no image")
     if is_url(path):
@@ -202,7 +205,7 @@ def image_reference(path: Any, root: str) -> ImageRef | Fault:
         return ImageRef(uri=resolved)
     cure = f", from {root}"
     if path.startswith("/") or "://" in path:
-        cure = f"; set source.image_root={shlex.quote(files.parent(path))}"
+        cure = f"; {setting}{shlex.quote(files.parent(path))}"
     shown = path if len(path) <= 90 else f"{path[:89]}…"
     return Fault.from_error(FailureStage.READ, Reason.OUTSIDE_ROOT, shown + cure)
 

@@ -102,6 +102,8 @@ def test_a_line_that_is_no_json_a_split_and_other_files(write, tmp_path):
 def test_a_picture_outside_of_its_folder_is_not_read(write):
     caption = next(load(write({**ROW, "image": "../secret.jpg"}), None, None).captions)
     assert caption.pair.error.reason == "outside_root"
+    caption = next(load(write({**ROW, "image": "/photos/1.jpg"}), None, None).captions)
+    assert caption.pair.error.detail == "/photos/1.jpg; use --images /photos"
 
 
 def test_the_row_of_the_documentation(write):
