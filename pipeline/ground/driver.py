@@ -68,12 +68,18 @@ def ground(
         configuration = configuration.resuming(old.configuration)
     elif options.beam or not all(map(files.is_local, inputs)):
         tell_loading()  # Beam is imported, or the listing of a store takes seconds
+    if configuration.stages.factories:
+        search([os.getcwd()])  # the driver, on any engine
+    left_out: list[str] = []
+    read = configuration.source
+    planned = {source.uri for source in old.sources if source.ranges} if old else ()
+    source_files = find_sources(inputs, kind=read.kind, tell=left_out.append, columns=read.columns, planned=planned)
+    if not old:
+        check_names(source_files, read)
     model_cache = ModelCache(folder)
     before_loading = (lambda: None) if old else tell_loading  # a resumed run says first whether there is work
     model_identities = identify_models(configuration, model_cache, before_loading)
     configuration = fingerprint.resolve(configuration, model_identities)
-    if configuration.stages.factories:
-        search([os.getcwd()])  # the driver, on any engine
     stages = configured_stages(configuration, search_path)
     tables = open_tables(stages, folder)
     first_stages = preliminary_stages(configuration)
@@ -85,12 +91,6 @@ def ground(
     if configuration.filters.exclude_hashes is not None:
         near_duplicates.read_excluded(configuration.filters.exclude_hashes)  # refuses a wrong line before any work
     work_left = not _is_done(old, tables, listings, options)
-    left_out: list[str] = []
-    read = configuration.source
-    planned = {source.uri for source in old.sources if source.ranges} if old else ()
-    source_files = find_sources(inputs, kind=read.kind, tell=left_out.append, columns=read.columns, planned=planned)
-    if not old:
-        check_names(source_files, read)
     if work_left:
         tell_loading()
     if options.beam or work_left:

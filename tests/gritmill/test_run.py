@@ -56,25 +56,21 @@ def test_a_run_ends_with_shards_index_stats_manifest_and_report(finished):
     assert manifest["threshold"]["source"] == "as set in the configuration"
 
 
-def test_what_killed_runs_left_is_removed_and_nothing_behind_a_link(tmp_path, middle, copied):
-    out, other = tmp_path / "out", tmp_path / "other"
-    inside = ["", "detections", "detections/00000", "detections/working", "detections/timings/00000", "shards", "view"]
-    names = ("x-00000-00000.parquet", "x-00000.done.json", "x")
-    left = [out / folder / f".gritmill-tmp-{name}" for folder in inside for name in names]
-    live = [other / "7/.gritmill-tmp-y", other / "nested/.gritmill-tmp-y", out / "nested/.gritmill-tmp-y"]
-    for path in (*left, out / ".gritmill.work-x", *live, out / "nested/.gritmill.lock"):
-        path.parent.mkdir(parents=True, exist_ok=True)
+def test_unfinished_files_behind_a_link_or_of_a_run_inside_are_left(tmp_path, middle, copied):
+    out = tmp_path / "out"
+    live = [tmp_path / "other" / ".gritmill-tmp-x", out / "inside" / ".gritmill-tmp-x"]
+    for path in (*live, out / "inside/.gritmill.lock"):
+        path.parent.mkdir(exist_ok=True)
         path.touch()
-    (out / "detections/00007").symlink_to(other / "7")
+    (out / "detections/00007").symlink_to(tmp_path / "other")
     gritmill.run(middle, **copied)
     assert sorted(tmp_path.rglob(".gritmill-tmp-*")) == sorted(live)
-    (out / "detections").rename(tmp_path / "elsewhere")
-    (out / "detections").symlink_to(tmp_path / "elsewhere")
-    live.append(tmp_path / "elsewhere/00000/.gritmill-tmp-y")
+    table = (out / "detections").rename(tmp_path / "table")
+    (out / "detections").symlink_to(table)
+    live.append(table / "00000/.gritmill-tmp-x")
     live[-1].touch()
     gritmill.run(middle, **copied)
     assert sorted(tmp_path.rglob(".gritmill-tmp-*")) == sorted(live)
-    assert not list(out.glob(".gritmill.work*"))
 
 
 def test_a_threshold_that_nobody_measured_says_so(tmp_path, middle):
