@@ -8,8 +8,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from transforms.wording import closest
 
 SCENE_GROUNDER = "scene-grounder"
@@ -40,6 +38,8 @@ def read_words(package: str, file: str) -> dict[str, Any]:
     file: its name without the suffix. The loader in C takes a tenth of the time: 0.01 instead of 0.1 s for those that
     a run reads.
     """
+    import yaml  # `--help` reads no words
+
     text = resources.files(package).joinpath(f"{file}.yaml").read_text("utf-8")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     try:
