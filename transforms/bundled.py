@@ -38,7 +38,7 @@ def read_words(package: str, file: str) -> dict[str, Any]:
     file: its name without the suffix. The loader in C takes a tenth of the time: 0.01 instead of 0.1 s for those that
     a run reads.
     """
-    import yaml  # the help needs no words
+    import yaml  # `--help` reads no words
 
     text = resources.files(package).joinpath(f"{file}.yaml").read_text("utf-8")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)

@@ -4,9 +4,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
-from math import inf
 from threading import Event
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -15,9 +14,8 @@ Result = TypeVar("Result")
 _MAX_BATCH = 64
 _MANY = 1000
 _TRIAL_SECONDS = 0.02
-_TRIAL_ITEMS = 16
-_FASTER = 0.8
-"""Threads are used if they take at most this part of the time without: they also take more processor time."""
+_WAITING = 3.0
+"""Items wait if they take at least this many times as long as the processor works on them."""
 
 
 def read_ahead(
@@ -80,44 +78,31 @@ def prefetch(items: Iterator[Item], alone: Callable[[Item], bool] = lambda _: Fa
 
 
 def map_in_threads(work: Callable[[Item], Result], items: Iterable[Item], threads: int = 16) -> list[Result]:
-    """The result of each item, in order. For many small files on an object store, where most of the time is waiting.
+    """The result of each item, in order. For many small files, on an object store or a disk that has to be waited for.
 
-    Of more than a thousand items, some are done without threads and some with them, the rest in the faster way. Files
-    of a local disk are not waited for, and threads that take turns in Python take two to three times as long there.
+    The first of more than a thousand items tell whether they wait. If they do not, as for files that the system has in
+    its memory, no thread is used: threads that take turns in Python take two to three times as long.
     """
     items = list(items)
-    results: list[Result] = []
+    if len(items) <= _MANY:
+        return _in_threads(work, items, threads)
+    results = [work(items[0])]  # which may import and connect
+    started, busy = perf_counter(), thread_time()
+    while len(results) < _MANY // 2 and perf_counter() - started < _TRIAL_SECONDS:
+        results.append(work(items[len(results)]))
+    seconds, busy = perf_counter() - started, thread_time() - busy
+    rest = items[len(results) :]
+    return [*results, *(_in_threads(work, rest, threads) if seconds > _WAITING * busy else map(work, rest))]
+
+
+def _in_threads(work: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:
+    # To hand an item to a thread takes longer than to read a small file of a local disk.
+    size = min(max(len(items) // (8 * threads), 1), _MAX_BATCH)
+    batches = [items[start : start + size] for start in range(0, len(items), size)]
     over = Event()  # after an error or Ctrl-C, no thread goes on with its batch
-
-    def run(batch: Sequence[Item], seconds: float = inf) -> Iterator[Result]:
-        until = perf_counter() + seconds
-        for item in batch:
-            if over.is_set():
-                break
-            yield work(item)
-            if perf_counter() > until:
-                break
-
-    def share(items: Sequence[Item]) -> Iterator[Result]:
-        # To hand an item to a thread takes longer than to read a small file of a local disk.
-        size = min(max(len(items) // (8 * threads), 1), _MAX_BATCH)
-        batches = [items[start : start + size] for start in range(0, len(items), size)]
-        return chain.from_iterable(pool.map(lambda batch: list(run(batch)), batches))
-
-    def seconds_of_each(some: Iterator[Result]) -> float:
-        started, done = perf_counter(), len(results)
-        results.extend(some)
-        return (perf_counter() - started) / (len(results) - done)
-
     with ThreadPoolExecutor(threads) as pool:
         try:
-            if len(items) <= _MANY:
-                return list(share(items))
-            seconds_of_each(run(items[:1]))  # which may import and connect
-            alone = seconds_of_each(run(items[1 : _MANY // 2], _TRIAL_SECONDS))
-            together = seconds_of_each(share(items[len(results) :][: _TRIAL_ITEMS * threads]))
-            rest = items[len(results) :]
-            results.extend(share(rest) if together < _FASTER * alone else run(rest))
-            return results
+            results = pool.map(lambda batch: [work(item) for item in batch if not over.is_set()], batches)
+            return list(chain.from_iterable(results))
         finally:
             over.set()

@@ -85,9 +85,12 @@ def delete_unfinished(folder: str, listed: Collection[str] = ()) -> None:
 
 
 def delete_if_unfinished(uri: str) -> None:
-    """Removes a file as `delete_unfinished` does, if it is local and one of those."""
-    if files.is_local(uri) and files.name(uri).startswith(TEMPORARY) and not os.path.islink(files.parent(uri)):
-        _remove_unfinished(uri)
+    """Removes a file of a source as `delete_unfinished` does on the folder of its table, if it is local and one of
+    those: the folder behind a link may be that of another run."""
+    if files.is_local(uri) and files.name(uri).startswith(TEMPORARY):
+        folder = files.parent(uri)
+        if not (os.path.islink(folder) or os.path.islink(files.parent(folder))):
+            _remove_unfinished(uri)
 
 
 def _remove_unfinished(path: str) -> None:

@@ -53,9 +53,12 @@ def canonical(uri: "str | os.PathLike[str]") -> str:
     """The canonical URI of a file: an absolute path if it is local, else the URI unchanged.
 
     Raises:
-      CallError: it is in an object store, but names no bucket, as `s3://$BUCKET/…` without this variable.
+      CallError: it is empty, which would be the folder that one is in; or it is in an object store, but names no
+        bucket, as `s3://$BUCKET/…` without this variable.
     """
     uri = os.fspath(uri).removeprefix("file://")
+    if not uri:
+        raise CallError("a path is empty; name a file or a folder")
     if is_store(uri) and not uri.split("/")[2]:
         raise CallError(f"{uri}: names no bucket")
     return os.path.abspath(os.path.expanduser(uri)) if is_local(uri) else uri

@@ -2,11 +2,12 @@
 ranges."""
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import cache, partial
 from itertools import islice
+from threading import Timer
 from typing import TYPE_CHECKING
 
 from pipeline import files, fingerprint
@@ -42,6 +43,9 @@ if TYPE_CHECKING:  # it imports Beam
 _LOOK = 16
 """Pairs of the first source in which the columns of `filters.where` are looked up."""
 
+_SOON = 0.3
+"""Seconds."""
+
 _READ_WHOLE = ("coco", "json", "parquet", "arrow")
 """Kinds of which the whole file, or the image column, is read to know the first images: not again at each resume."""
 
@@ -66,14 +70,19 @@ def ground(
     tell_loading = cache(partial(_tell_loading, options))  # once
     if old:
         configuration = configuration.resuming(old.configuration)
-    elif options.beam or not all(map(files.is_local, inputs)):
-        tell_loading()  # Beam is imported, or the listing of a store takes seconds
+    if configuration.stages.factories:
+        search([os.getcwd()])  # the driver, on any engine
+    left_out: list[str] = []
+    read = configuration.source
+    planned = {source.uri for source in old.sources if source.ranges} if old else ()
+    with nullcontext() if old else _unless_soon(tell_loading):
+        source_files = find_sources(inputs, kind=read.kind, tell=left_out.append, columns=read.columns, planned=planned)
+        if not old:
+            check_names(source_files, read)
     model_cache = ModelCache(folder)
     before_loading = (lambda: None) if old else tell_loading  # a resumed run says first whether there is work
     model_identities = identify_models(configuration, model_cache, before_loading)
     configuration = fingerprint.resolve(configuration, model_identities)
-    if configuration.stages.factories:
-        search([os.getcwd()])  # the driver, on any engine
     stages = configured_stages(configuration, search_path)
     tables = open_tables(stages, folder)
     first_stages = preliminary_stages(configuration)
@@ -85,12 +94,6 @@ def ground(
     if configuration.filters.exclude_hashes is not None:
         near_duplicates.read_excluded(configuration.filters.exclude_hashes)  # refuses a wrong line before any work
     work_left = not _is_done(old, tables, listings, options)
-    left_out: list[str] = []
-    read = configuration.source
-    planned = {source.uri for source in old.sources if source.ranges} if old else ()
-    source_files = find_sources(inputs, kind=read.kind, tell=left_out.append, columns=read.columns, planned=planned)
-    if not old:
-        check_names(source_files, read)
     if work_left:
         tell_loading()
     if options.beam or work_left:
@@ -172,6 +175,18 @@ def _tell_loading(options: GroundOptions) -> None:
     from pipeline.engines import progress
 
     progress.tell("ground", "loading libraries and models", options.quiet)
+
+
+@contextmanager
+def _unless_soon(tell: Callable[[], object]) -> Iterator[None]:
+    """Calls `tell` if the block takes longer than a moment, as the listing of a store or of a large folder does."""
+    timer = Timer(_SOON, tell)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()  # so that nothing is told twice
 
 
 def _interrupted_fresh(folder: str) -> Plan | None:

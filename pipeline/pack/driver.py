@@ -150,7 +150,7 @@ def check_ground_settings(configuration: Configuration, keys: Iterable[str], run
     for key in keys:
         both: list[Any] = [part.model_dump(mode="json") for part in (plan.configuration, configuration)]
         recorded, given = (reduce(dict.get, key.split("."), values) for values in both)
-        if given != recorded and not (isinstance(given, str) and files.canonical(given) == recorded):
+        if given != recorded and not (isinstance(given, str) and given and files.canonical(given) == recorded):
             raise CallError(
                 f"{key}: {folder} was made with {listed(recorded)}; run gritmill ground --fresh to change it"
             )

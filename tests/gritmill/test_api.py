@@ -85,3 +85,23 @@ def test_every_public_name_is_there():
     assert all(typing.get_type_hints(getattr(gritmill, name)) is not None for name in gritmill.__all__)
     with pytest.raises(AttributeError, match="grond"):
         _ = gritmill.grond
+
+
+def test_an_empty_path_is_not_the_folder_that_one_is_in(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = {"inputs": "a.tar", "output": "out"}
+    calls = [
+        lambda: gritmill.run("demo", **given | {"output": ""}),
+        lambda: gritmill.run("demo", **given | {"inputs": ["", "a.tar"]}),
+        lambda: gritmill.pack("demo", output=""),
+        lambda: list(gritmill.validate("")),
+        lambda: gritmill.view(""),
+        lambda: gritmill.export("", to="coco", output="out"),
+        lambda: gritmill.audit([""]),
+        lambda: gritmill.look([""]),
+        lambda: next(iter(gritmill.read(""))),
+    ]
+    for call in calls:
+        with pytest.raises(gritmill.CallError, match="a path is empty"):
+            call()
+    assert list(tmp_path.iterdir()) == []

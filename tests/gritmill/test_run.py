@@ -56,6 +56,23 @@ def test_a_run_ends_with_shards_index_stats_manifest_and_report(finished):
     assert manifest["threshold"]["source"] == "as set in the configuration"
 
 
+def test_unfinished_files_behind_a_link_or_of_a_run_inside_are_left(tmp_path, middle, copied):
+    out = tmp_path / "out"
+    live = [tmp_path / "other" / ".gritmill-tmp-x", out / "inside" / ".gritmill-tmp-x"]
+    for path in (*live, out / "inside/.gritmill.lock"):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    (out / "detections/00007").symlink_to(tmp_path / "other")
+    gritmill.run(middle, **copied)
+    assert sorted(tmp_path.rglob(".gritmill-tmp-*")) == sorted(live)
+    table = (out / "detections").rename(tmp_path / "table")
+    (out / "detections").symlink_to(table)
+    live.append(table / "00000/.gritmill-tmp-x")
+    live[-1].touch()
+    gritmill.run(middle, **copied)
+    assert sorted(tmp_path.rglob(".gritmill-tmp-*")) == sorted(live)
+
+
 def test_a_threshold_that_nobody_measured_says_so(tmp_path, middle):
     config = {**middle, "selection": {}}
     manifest = gritmill.run(

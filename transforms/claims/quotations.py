@@ -1,8 +1,8 @@
 """Text that a caption quotes, such as what is written on a sign: its words name no things of the picture.
 
-Found by quotation marks alone: straight and curly ones, guillemets, and those of LaTeX. An apostrophe and the sign of
-inches are none. Nor are the marks around a whole caption, which a file of captions has left; of CSV, it may have
-doubled those inside.
+Found by quotation marks alone: straight and curly ones, guillemets, corner brackets, and those of LaTeX. An apostrophe
+and the sign of inches are none. Nor are the marks around a whole caption, which a file of captions has left; of CSV, it
+may have doubled those inside.
 """
 
 import re
@@ -12,16 +12,17 @@ from transforms.records import CharSpan
 
 _QUOTATION = re.compile(
     r"""
-    (?<!\w)"+ [^"]+ "+                    # but 6" is a size
-    | [“„‟] [^“”„‟"]+ [”“‟"] | ” [^”]+ ”  # also as in German, and as in Swedish
-    | « [^«»]+ » | » [^«»]+ « | ‹ [^‹›]+ ›
+    (?<!\w)["＂]{1,3} [^"＂]+ ["＂]{1,3}  # but 6" is a size
+    | (?<!\d)[“„‟] [^“”„‟"]+ [”“‟"] | (?<!\w)” [^”]+ ”  # also as in German, and as in Swedish
+    | « [^«»]+ » | » [^«»]+ « | ‹ [^‹›]+ › | 「 [^「」]+ 」 | 『 [^『』]+ 』
     | `` [^`]+? '' | ` [^`']+ [`']
-    # Within single marks, an apostrophe is between letters. 'em, 'n' and '90s begin with one.
-    | (?<!\w)['‘‚] (?!\d0s\b|em\b|n\b|\s) (?: [^'‘’] | (?<=\w)['’](?=\w) )+ (?<!\s)['’] (?!\w)
+    # Within single marks, an apostrophe is between letters. 'em, 'tis and '90s begin with one.
+    | (?<!\w)['‘‚] (?!(?i:\d0s|em|n|tis|twas|til|till|cause|bout)\b|\s)
+      (?: [^'‘’] | (?<=\w)['’](?=\w) )+ (?<!\s)['’] (?!\w)
     """,
     re.VERBOSE,
 )
-_MARKS = frozenset("\"'`“”„‟‘‚«»‹›")
+_MARKS = frozenset("\"＂'`“”„‟‘‚«»‹›「『")
 
 
 def is_quoted(caption: str, start: int, end: int) -> bool:

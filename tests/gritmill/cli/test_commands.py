@@ -193,8 +193,9 @@ def test_an_image_that_may_not_be_read_fails_alone(obeying, tmp_path):
 
 
 @pytest.mark.parametrize("key", ["detector.model", "phrases.model"])
-def test_a_model_that_cannot_be_had_is_told_before_any_input_is_looked_at(invoke, key):
-    status, (line,) = invoke("run", "own.yaml", "--input", "none.tar", "--output", "out", "--set", f"{key}=/none")
+def test_a_model_that_cannot_be_had_is_told_before_any_input_is_read(invoke, tmp_path, key):
+    (tmp_path / "damaged.tar").write_bytes(b"?" * 512)
+    status, (line,) = invoke("run", "own.yaml", "--input", "damaged.tar", "--output", "out", "--set", f"{key}=/none")
     assert status == 2
     assert line.startswith(f"gritmill: {key}: /none")
 

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from pipeline.ground.driver import _tell_first_source
+from pipeline.faults import CallError
+from pipeline.ground.driver import _tell_first_source, _unless_soon
 from pipeline.ground.options import GroundOptions
 from pipeline.sources.json_records import JsonSource
 from tests.pipeline.builders import image, plan, stored, tar
@@ -45,3 +47,16 @@ def test_at_a_resume_no_file_is_parsed_only_for_a_notice(
         monkeypatch.setattr(JsonSource, "first_images", None)
         _tell_first_source(planned, GroundOptions(), planned.sources)
         assert bool(capsys.readouterr().err) == (name == "b.csv")
+
+
+def test_what_takes_long_is_told_before_it_ends() -> None:
+    told = Event()
+    with _unless_soon(told.set):
+        pass
+    assert not told.is_set()
+    with _unless_soon(told.set):  # as a listing of 50,000 pictures, which takes seconds
+        assert told.wait(10)
+    told.clear()
+    with pytest.raises(CallError), _unless_soon(told.set):
+        raise CallError("no such file")
+    assert not told.wait(0.4)

@@ -33,6 +33,8 @@ def quoted(caption):
         '"A sign ""*two dogs*"" near a cat"',
         '"""*Two dogs*"" near a cat"',
         'a book "the two\n*dogs*" on a table',
+        "a sign 『*two dogs*』 and a sign 「here」",
+        "a sign ＂*two dogs*＂",
     ],
 )
 def test_text_is_quoted(caption):
@@ -55,6 +57,12 @@ def test_text_is_quoted(caption):
         "the '90s car near *two dogs* and the boys' beds",
         "rock 'n' roll *dogs*",
         "a 6' 2\" man with *two dogs* and a 5' woman",
+        "'Tis the season for *two dogs* and the girls' hats",
+        "‘Twas *two dogs* and the girls’ hats",
+        "*two dogs* sleep 'til the boys' school ends",
+        "a man sits 'cause *two dogs* want the girls' food",
+        "a 5” nail near *two dogs* and a 6” nail",
+        "a 5“ nail near *two dogs* and a 6“ nail",
         "‘90s cars and *two dogs* of the boys’ school",
         'a sign reads "*two dogs*',  # nobody knows where it ends
         "''",

@@ -28,6 +28,7 @@ from transforms.claims.word_lists import unreal
         "lots of *dinosaur* themed toys",
         "a sign that reads *two dogs*",
         "a shirt with the words *three cats*",
+        "a man in a t-shirt that reads *two dogs*",
         "“*Two dogs*” is written on a wall",
     ],
 )
@@ -54,6 +55,9 @@ def test_it_is_open(caption):
         "*two vases* shaped differently",
         "*a cake* in the shape of a train",
         "a woman reading *two books*",
+        "a man in a blue shirt reading *a book*",
+        "a boy in a t-shirt reads *two books*",
+        "*two vases* shaped around a stone",
         "a woman reads *a sign*",
         'a man and his "best" *two dogs*',
     ],
