@@ -21,6 +21,7 @@ from pipeline.pack.manifest import Manifest, ShardEntry, how_to_repack, need_man
 _BLOCK = 4 << 20
 _BLOCKS_AHEAD = 2
 _UNIT = 512  # of a tar: headers and contents fill whole units
+_OCTAL = b"01234567"  # not all that int() reads: with a negative size, a header would be read again for ever
 
 
 @dataclass(frozen=True)
@@ -133,22 +134,27 @@ def _samples(file: _HashedFile) -> Iterator[Sample]:
 def _members(file: _HashedFile) -> Iterator[tuple[str, str, bytes]]:
     """Yields key, ending and content of each member, up to the end mark, in a fifth of the time of `tarfile`.
 
-    Of a header, it reads what `pack` writes there: USTAR, with names of at most 100 bytes. Where the file is cut, the
-    members end.
+    Of a header, it reads what `pack` writes there: USTAR, regular files, names of at most 100 bytes, sizes in octal.
 
     Raises:
-      ValueError: a header is damaged.
+      ValueError: a header is damaged or another one, or the file ends within a member.
     """
-    while len(header := file.read(_UNIT)) == _UNIT and header[0]:
-        checksum = sum(header) - sum(header[148:156]) + 8 * ord(" ")
-        if header[257:262] != b"ustar" or int(header[148:154], 8) != checksum:
-            raise ValueError(f"no header at byte {file.size - _UNIT}")
+    while (header := file.read(_UNIT))[:1] > b"\0":
+        checksum = b"%06o" % (sum(header) - sum(header[148:156]) + 8 * ord(" "))
+        digits = header[124:135]
+        if (
+            header[148:154] != checksum
+            or header[156:157] != b"0"
+            or header[257:262] != b"ustar"
+            or digits.strip(_OCTAL)
+        ):
+            raise ValueError(f"no header that pack writes at byte {file.size - len(header)}")
         key, _, ending = header[:100].rstrip(b"\0").decode().partition(".")
-        size = int(header[124:135], 8)
+        size = int(digits, 8)
         data = file.read(size)
         file.read(-size % _UNIT)
         if len(data) < size:
-            return
+            raise ValueError(f"it ends at byte {file.size}, within {key}.{ending}")
         yield key, ending, data
 
 

@@ -1,6 +1,6 @@
 """Tells from the header of a JPEG that it is stored as it is, in an eighth of the time that Pillow needs to open it."""
 
-_SOF0, _SOS = 0xC0, 0xDA
+_SOF0, _SOS, _APP2 = 0xC0, 0xDA, 0xE2
 _SKIPPED = frozenset({0xC4, 0xDB, 0xDD, 0xE0, 0xED, 0xEE, 0xFE})
 """Huffman and quantization tables, restarts, JFIF, Photoshop, Adobe, comments. Not Exif and XMP, which may turn it."""
 _ICC = b"ICC_PROFILE\0"
@@ -23,7 +23,7 @@ def is_plain_jpeg(data: bytes, max_pixels: int) -> bool:
             layers = marker[9]
             if marker[4] != 8 or not 0 < pixels <= max_pixels:
                 return False
-        elif code not in _SKIPPED and not data.startswith(_ICC, position + 4):
+        elif code not in _SKIPPED and (code != _APP2 or not data.startswith(_ICC, position + 4)):
             return False
         position += 2 + int.from_bytes(marker[2:4])
     return False

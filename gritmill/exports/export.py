@@ -19,6 +19,9 @@ from pipeline.files.typed import as_json, publish_typed, read_typed
 from pipeline.fingerprint import json_digest
 from pipeline.pack.manifest import Manifest, need_manifest, read_manifest
 
+LINES_VERSION = 2
+"""Of the lines of a shard. Lines of another version are written again. 1: `same_image` was BLAKE2b-128."""
+
 _PROVENANCE = ("fingerprints", "models", "threshold", "versions", "ledger")
 """The fields of the run's manifest that the export's summary repeats."""
 
@@ -36,13 +39,15 @@ class ExportMarker:
 class PartDone:
     """Marks a shard as exported.
 
-    figures: its counts. lines: BLAKE2b-128 of its lines; empty if the format writes something else.
+    figures: its counts. lines: BLAKE2b-128 of its lines; empty if the format writes something else. version: the
+    `LINES_VERSION` of the lines.
     """
 
     REMEDY: ClassVar[str] = "remove it and export again"
 
     figures: dict[str, int]
     lines: str = ""
+    version: int = 1
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ def _write_shards(export_format: Format, source: str, manifest: Manifest, folder
         uri = files.join(folder.uri, layout.export_part_done(number))
         if files.exists(uri):
             done = read_typed(uri, PartDone)
-            if done.lines == _digest_lines(folder, number):
+            if done.version == LINES_VERSION and done.lines == _digest_lines(folder, number):
                 counts.update(done.figures)
                 continue
         figures = export_format.shard(number, read_shard(source, manifest, number), folder)
@@ -148,7 +153,7 @@ def _write_shards(export_format: Format, source: str, manifest: Manifest, folder
             raise EnvironmentFault(
                 f"{source}: the run was packed again during the export; export it into another folder"
             )
-        publish_typed(uri, PartDone(dict(figures), _digest_lines(folder, number)))
+        publish_typed(uri, PartDone(dict(figures), _digest_lines(folder, number), LINES_VERSION))
         counts.update(figures)
     counts.update(export_format.finish(range(len(manifest.shards)), folder) or {})
     return counts

@@ -37,9 +37,21 @@ def test_the_usual_photos_are_plain(mode: str, options: dict[str, Any]) -> None:
     assert not is_plain_jpeg(data, 24 * 16 - 1)
 
 
+def hidden_turn() -> bytes:
+    """A JPEG that Pillow turns. If its fill byte is taken for a marker, and what follows for a profile, the Exif block
+    is skipped."""
+    turned = jpeg(exif=TURNED)
+    exif = turned[turned.index(b"\xff\xe1") :]
+    exif = exif[: 2 + int.from_bytes(exif[2:4])]
+    start = b"\xff\xd8" + b"\xff" + (b"\xff\xe1\0ICC_PROFILE\0").ljust(2 + ord("I"), b"\0") + exif
+    rest = 2 + 2 + 0xE100 - len(start)  # to where the wrong length leads
+    return start + b"\xff\xfe" + (rest - 2).to_bytes(2) + bytes(rest - 4) + jpeg()[2:]
+
+
 @pytest.mark.parametrize(
     "data",
     [
+        hidden_turn(),
         jpeg("CMYK"),
         jpeg(progressive=True),
         jpeg(exif=TURNED),

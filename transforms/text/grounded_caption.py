@@ -141,9 +141,10 @@ def choose_spans(
 def _grouped(rows: Iterable[tuple[int, int, Grounding]]) -> list[Span]:
     found: dict[tuple[int, int], set[tuple[Any, ...]]] = {}
     for start, end, g in rows:  # a chunk that is its own expression comes twice
-        phrase = (g.phrase.start, g.phrase.end, g.phrase.expression_start, g.phrase.expression_end, g.phrase.head_start)
-        found.setdefault((start, end), set()).add((-g.box.score, g.box.corners, phrase))
-    return [Span(*span, tuple([corners for _, corners, _ in sorted(group)])) for span, group in found.items()]
+        phrase = (g.box.phrase, g.phrase.start, g.phrase.end, g.phrase.expression_start, g.phrase.expression_end)
+        head = (g.phrase.head_start, g.phrase.head_end)
+        found.setdefault((start, end), set()).add((-g.box.score, g.box.corners, phrase, head))
+    return [Span(*span, tuple([corners for _, corners, *_ in sorted(group)])) for span, group in found.items()]
 
 
 def _disjoint(preferred_first: Iterable[Span]) -> tuple[Span, ...]:

@@ -4,13 +4,15 @@ import hashlib
 import json
 import shutil
 from contextlib import nullcontext
+from importlib import import_module
 from importlib.metadata import version
+from unittest import mock
 
 import pytest
 
 import gritmill
 from gritmill.cli.outcome import check_exported
-from gritmill.exports import formats, is_built_in
+from gritmill.exports import formats, image_entries, is_built_in
 from gritmill.exports.coco import Coco
 from gritmill.exports.export import ExportMarker, export
 from gritmill.exports.odvg import Odvg
@@ -22,6 +24,8 @@ from pipeline.files.typed import publish_typed
 from pipeline.fingerprint import json_digest
 from pipeline.pack.manifest import need_manifest
 from tests import sample_pairs
+
+export_module = import_module(export.__module__)  # the package has a function of this name
 
 
 def test_a_run_that_is_packed_again_meanwhile_is_not_mixed(finished, tmp_path, monkeypatch):
@@ -229,6 +233,19 @@ def test_a_part_that_was_damaged_before_the_export_went_on_is_made_again(finishe
     part.unlink() if content is None else part.write_bytes(content)
     export(finished, "coco", tmp_path / "torn", ExportOptions(images=False))
     assert sample_pairs.files_of(tmp_path / "torn", "**/*") == sample_pairs.files_of(tmp_path / "whole", "**/*")
+
+
+def test_lines_that_compare_images_by_another_digest_are_not_mixed_with_new_ones(finished, tmp_path, monkeypatch):
+    export(finished, "coco", tmp_path / "whole", ExportOptions(images=False))
+    with monkeypatch.context() as patch:
+        older = mock.Mock(xxh3_128_hexdigest=lambda data: hashlib.blake2b(data, digest_size=16).hexdigest())
+        patch.setattr(image_entries, "xxhash", older)
+        patch.setattr(export_module, "LINES_VERSION", 1)
+        patch.setattr(Coco, "finish", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            export(finished, "coco", tmp_path / "older", ExportOptions(images=False))
+    export(finished, "coco", tmp_path / "older", ExportOptions(images=False))
+    assert sample_pairs.files_of(tmp_path / "older", "**/*") == sample_pairs.files_of(tmp_path / "whole", "**/*")
 
 
 def interrupt(*_):

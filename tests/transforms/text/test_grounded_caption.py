@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -40,6 +41,17 @@ def test_spans_are_disjoint_in_text_order_and_carry_exactly_their_boxes(found, p
         best_first = sorted(set(owners), key=lambda g: (-g.box.score, g.box.corners))
         assert list(span.boxes) == [g.box.corners for g in best_first]
         assert span.boxes
+
+
+def test_only_equal_boxes_of_equal_phrases_are_one_box():
+    """As for a pair with a phrase twice and `nms_iou: 1`. The chunk is its own expression, so it comes twice."""
+    found = grounding(0, 5, 0, 5)
+    others = [
+        replace(found, box=replace(found.box, phrase=1)),
+        replace(found, phrase=replace(found.phrase, head_end=4)),
+    ]
+    (span,) = choose_spans([found, *others, found], "densest")
+    assert span.boxes == (found.box.corners,) * 3
 
 
 @given(st.lists(groundings(), max_size=7))
