@@ -89,7 +89,9 @@ def make_pair(source: str, index: int, image: str, root: str, caption: str = "")
     root: "" if the folder of the images is unknown; every image then counts as missing.
     """
     pair = Pair(key=image, source=source, index=index, caption=caption)
-    ref = image_reference(image, root, "use --images ") if root else Fault(FailureStage.READ, Reason.MISSING_FILE, image)
+    ref = (
+        image_reference(image, root, "use --images ") if root else Fault(FailureStage.READ, Reason.MISSING_FILE, image)
+    )
     return replace(pair, image=ref) if isinstance(ref, ImageRef) else pair.failed(ref)
 
 
