@@ -18,15 +18,12 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from gritmill import interrupts, streams
 from gritmill.cli import json_output
+from pipeline.engines.worker import COLLECT_AFTER
 from pipeline.faults import RunFault, first_line, printable
 from transforms.culprits import PluginError
 
 _NOT_RESUMABLE = (["eval"], ["calibrate"])
 """Commands that cannot resume."""
-
-COLLECT_AFTER = 10_000
-"""New objects before Python looks for cyclic garbage. With its default of 700, that took 0.7 of the 8.5 s of `run
---limit 1`, because imports create objects that stay."""
 
 EXIT_DONE, EXIT_CALL, EXIT_ENVIRONMENT, EXIT_INTERRUPTED = 0, 2, 3, 130
 

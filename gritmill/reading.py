@@ -137,7 +137,7 @@ def _members(file: _HashedFile) -> Iterator[tuple[str, str, bytes]]:
     Of a header, it reads what `pack` writes there: USTAR, regular files, names of at most 100 bytes, sizes in octal.
 
     Raises:
-      ValueError: a header is damaged or another one, or the file ends within a member.
+      ValueError: a header is damaged or another one, or the file ends before the end mark.
     """
     while (header := file.read(_UNIT))[:1] > b"\0":
         checksum = b"%06o" % (sum(header) - sum(header[148:156]) + 8 * ord(" "))
@@ -156,6 +156,8 @@ def _members(file: _HashedFile) -> Iterator[tuple[str, str, bytes]]:
         if len(data) < size:
             raise ValueError(f"it ends at byte {file.size}, within {key}.{ending}")
         yield key, ending, data
+    if not header:
+        raise ValueError(f"it ends at byte {file.size}, without an end mark")
 
 
 def _difference(entry: ShardEntry, samples: int, size: int, sha256: str) -> str:

@@ -15,7 +15,8 @@ PIDS = "GRITMILL_WORKER_PIDS"
 
 
 COLLECT_AFTER = 10_000
-"""New objects before Python looks for cyclic garbage. With its default of 700, that takes 4 % of the time of `pack`."""
+"""New objects before Python looks for cyclic garbage, in the command and its workers. With its default of 700, that
+takes 4 % of the time of `pack`, and 0.7 of the 8.5 s of `run --limit 1`, because imports create objects that stay."""
 
 
 def main() -> None:
