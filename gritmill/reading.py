@@ -72,7 +72,7 @@ def read_shard(folder: str, manifest: Manifest, number: int) -> Iterator[Sample]
                 pass
             sha256 = hashed.sha256
         damage = _difference(entry, samples, hashed.size, sha256)
-    except (KeyError, ValueError) as error:
+    except ValueError as error:
         damage = f"not a valid shard: {type(error).__name__}: {first_line(error)}"
     except OSError as error:
         if not files.is_missing(error):
@@ -137,7 +137,7 @@ def _members(file: _HashedFile) -> Iterator[tuple[str, str, bytes]]:
     Of a header, it reads what `pack` writes there: USTAR, regular files, names of at most 100 bytes, sizes in octal.
 
     Raises:
-      ValueError: a header is damaged or another one, or the file ends before the end mark.
+      ValueError: a header is damaged or another one, or the file ends within a member.
     """
     while (header := file.read(_UNIT))[:1] > b"\0":
         checksum = b"%06o" % (sum(header) - sum(header[148:156]) + 8 * ord(" "))
@@ -156,8 +156,6 @@ def _members(file: _HashedFile) -> Iterator[tuple[str, str, bytes]]:
         if len(data) < size:
             raise ValueError(f"it ends at byte {file.size}, within {key}.{ending}")
         yield key, ending, data
-    if not header:
-        raise ValueError(f"it ends at byte {file.size}, without an end mark")
 
 
 def _difference(entry: ShardEntry, samples: int, size: int, sha256: str) -> str:
@@ -170,6 +168,9 @@ def _difference(entry: ShardEntry, samples: int, size: int, sha256: str) -> str:
 
 
 def _make_sample(key: str, members: dict[str, bytes], defaults: dict[str, Any]) -> Sample:
+    for ending in ("jpg", "json", "txt", "grounded.txt"):
+        if ending not in members:
+            raise ValueError(f"{key} has no {ending}")
     texts = {name.removesuffix(".txt"): data.decode() for name, data in members.items() if name.endswith(".txt")}
     record = defaults | json.loads(members["json"])
     return Sample(key, members["jpg"], record, members["txt"].decode(), texts.pop("grounded"), texts)

@@ -167,6 +167,14 @@ def test_a_part_of_a_run_is_read_without_its_end(out):
     samples.close()
 
 
+def test_a_shard_that_is_cut_between_the_members_of_a_sample_names_what_it_lacks(out):
+    with tarfile.open(out / SHARD) as tar:
+        border = next(member.offset for member in tar if member.name == "000000001.txt")
+    os.truncate(out / SHARD, border)
+    with pytest.raises(gritmill.EnvironmentFault, match=r"not a valid shard: ValueError: 000000001 has no txt"):
+        list(gritmill.read(out))
+
+
 def test_a_run_that_is_packed_again_meanwhile_says_so(out, settings):
     samples = gritmill.read(out)
     next(samples)
