@@ -13,7 +13,6 @@ import sys
 PIDS = "GRITMILL_WORKER_PIDS"
 """Environment variable: the folder in which a worker creates an empty file. Its name is the worker's process id."""
 
-
 COLLECT_AFTER = 10_000
 """New objects before Python looks for cyclic garbage, in the command and its workers. With its default of 700, that
 takes 4 % of the time of `pack`, and 0.7 of the 8.5 s of `run --limit 1`, because imports create objects that stay."""

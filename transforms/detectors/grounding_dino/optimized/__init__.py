@@ -79,11 +79,11 @@ def optimize(
 
 
 def _take_bytes(backbone: Any, mean: Sequence[float], std: Sequence[float]) -> bool:
-    found = [module for module in backbone.modules() if type(module) is SwinPatchEmbeddings]
     replace_each(backbone, SwinPatchEmbeddings, lambda stock: BytePatchEmbeddings(stock, mean, std))
-    for stock, fast in zip(found, (m for m in backbone.modules() if type(m) is BytePatchEmbeddings), strict=True):
-        check_patch_embeddings(stock, fast, mean, std)
-    return bool(found)
+    replaced = [module for module in backbone.modules() if type(module) is BytePatchEmbeddings]
+    for fast in replaced:
+        check_patch_embeddings(fast.stock, fast, mean, std)
+    return bool(replaced)
 
 
 def _replace_modules(model: Any) -> None:
