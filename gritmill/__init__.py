@@ -8,6 +8,7 @@ for sample in gritmill.read("out"):
 
 options, api             the options of functions and commands; the Python API
 looking, reading         what would be read from sources; the samples of a finished run
+shard_processes          how many processes work on the shards of a run
 main, cli/               the entry point; the commands
 worker                   the entry point of `gritmill-worker`
 streams, interrupts      the standard streams and SIGTERM on the command line

@@ -2,5 +2,6 @@
 
 bisect           finds the items that make a batch fail
 child_process    calls functions in a child process that may crash
+child_pool       calls a function in several such processes at the same time
 isolated_model   runs models in such a process, and finds the pair that kills it
 """

@@ -80,8 +80,13 @@ class ChildProcess:
         except (OSError, EOFError, pickle.UnpicklingError):
             raise ChildDied(self._reap()) from None
 
+    def kill(self) -> None:
+        """Kills the process, if it runs. A call in another thread then raises ChildDied."""
+        if process := self._process:
+            process.kill()
+
     def close(self) -> None:
-        """Kills the process, if it runs."""
+        """Kills the process, if it runs. No call may be going on in another thread."""
         if self._process:
             self._process.kill()
             self._reap()

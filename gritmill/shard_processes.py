@@ -1,0 +1,29 @@
+"""How many processes work on the shards of a run, a shard each."""
+
+from collections.abc import Iterable
+
+from pipeline import files
+from pipeline.faults import CallError
+from transforms.devices import available_cores
+
+_SAMPLES_PER_PROCESS = 1000
+"""A process takes about a second to start, and 1 to 2 ms for a sample."""
+
+_MOST = 256
+
+
+def count_processes(given: int | None, shards: int, samples: int, folders: Iterable[str]) -> int:
+    """The number of processes, at least 1; 1 means this process.
+
+    given: as the user asked for; None: one per core, but at most one per 1,000 samples, and only this process if other
+    processes may not see the same files, as in `memory://`. folders: URIs of what they read and write.
+
+    Raises:
+      CallError: `given` is less than 1, or more than 256.
+    """
+    if given is not None and not 1 <= given <= _MOST:
+        raise CallError(f"--processes: {given}: it must be between 1 and {_MOST}")
+    if given is None:
+        shared = all(files.is_local(folder) or files.is_store(folder) for folder in folders)
+        given = min(available_cores(), samples // _SAMPLES_PER_PROCESS) if shared else 1
+    return max(1, min(given, shards))

@@ -1,0 +1,34 @@
+import pytest
+
+from gritmill import shard_processes
+from gritmill.shard_processes import count_processes
+from pipeline.faults import CallError
+
+
+@pytest.fixture(autouse=True)
+def eight_cores(monkeypatch):
+    monkeypatch.setattr(shard_processes, "available_cores", lambda: 8)
+
+
+@pytest.mark.parametrize(
+    ("given", "shards", "samples", "folders", "processes"),
+    [
+        (None, 20, 200_000, ["/data/run"], 8),
+        (None, 5, 200_000, ["/data/run", "s3://bucket/export"], 5),
+        (None, 20, 3_500, ["/data/run"], 3),
+        (None, 20, 999, ["/data/run"], 1),
+        (None, 0, 0, ["/data/run"], 1),
+        (None, 20, 200_000, ["/data/run", "memory://export"], 1),
+        (3, 20, 10, ["/data/run"], 3),
+        (100, 20, 10, ["/data/run"], 20),
+        (1, 20, 200_000, ["/data/run"], 1),
+    ],
+)
+def test_processes_by_shards_samples_and_place(given, shards, samples, folders, processes):
+    assert count_processes(given, shards, samples, folders) == processes
+
+
+@pytest.mark.parametrize("given", [0, -1, 257])
+def test_a_senseless_number_is_refused(given):
+    with pytest.raises(CallError, match=r"--processes: -?\d+: it must be between 1 and 256"):
+        count_processes(given, 1, 1, [])

@@ -1,0 +1,66 @@
+import os
+import signal
+import threading
+import time
+from itertools import count
+
+import pytest
+
+from transforms.isolation.child_pool import map_in_children
+from transforms.isolation.child_process import ChildDied
+
+
+def test_results_are_in_order_and_several_processes_make_them():
+    both = map_in_children(meet, [(1, 0.0), (2, 0.0), (3, 0.0)], 2)
+    assert [number for number, _ in both] == [1, 2, 3]
+    pids = [pid for _, pid in map_in_children(meet, [(1, 0.3), (2, 0.3)], 2)]
+    assert os.getpid() not in pids
+    assert len(set(pids)) == 2
+
+
+def meet(number, seconds):
+    time.sleep(seconds)
+    return number, os.getpid()
+
+
+def test_tasks_are_taken_as_results_are_used():
+    taken = count()
+    results = map_in_children(abs, ((-next(taken),) for _ in range(100)), 2)
+    assert next(results) == 0
+    assert next(taken) == 5
+    results.close()
+
+
+def test_no_task_needs_no_process():
+    assert list(map_in_children(abs, [], 3)) == []
+
+
+def test_an_exception_comes_when_its_task_is_due():
+    results = map_in_children(divmod, [(4, 2), (1, 0), (9, 3)], 1)
+    assert next(results) == (2, 0)
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_a_death_is_told():
+    results = map_in_children(signal.raise_signal, [(signal.SIGSEGV,)], 1)
+    with pytest.raises(ChildDied, match="killed by SIGSEGV"):
+        next(results)
+
+
+def test_closing_ends_long_calls_and_leaves_no_process_and_no_thread(tmp_path):
+    before = threading.active_count()
+    results = map_in_children(write_pid_and_sleep, [(str(tmp_path / name), n) for n, name in enumerate("abc")], 3)
+    next(results)
+    while len(list(tmp_path.iterdir())) < 3:
+        time.sleep(0.01)
+    results.close()
+    assert threading.active_count() == before
+    for file in tmp_path.iterdir():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(file.name.partition(".")[2]), 0)
+
+
+def write_pid_and_sleep(path, seconds):
+    open(f"{path}.{os.getpid()}", "w").close()
+    time.sleep(3600 * seconds)
