@@ -1,12 +1,17 @@
 """The device and the CPU cores that this process uses."""
 
+import ctypes
 import fcntl
 import math
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
+
+_OF_GPU_DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/nvmap", "/dev/dxg", "/dev/kfd")
+"""Files of NVIDIA's driver, of that for Jetson, of Windows' one in WSL, and of AMD's."""
 
 
 def available_cores() -> int:
@@ -64,6 +69,19 @@ def picks_cpu(requested: str) -> bool:
     import torch
 
     return not (torch.cuda.is_available() or torch.backends.mps.is_available())
+
+
+def lacks_gpu() -> bool:
+    """Whether torch would surely find no GPU here. False: not known. Imports no torch, which takes 1.3 s.
+
+    Not for choosing a device, only for refusing early: no part of a driver for CUDA or ROCm may be there.
+    """
+    if sys.platform != "linux" or any(map(os.path.exists, _OF_GPU_DRIVERS)):
+        return False
+    with suppress(OSError):
+        ctypes.CDLL("libcuda.so.1")  # it makes missing device files
+        return False
+    return True
 
 
 def has_bfloat16() -> bool:

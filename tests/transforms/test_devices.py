@@ -18,6 +18,28 @@ def test_auto_without_a_gpu_is_the_cpu(monkeypatch):
     assert pick_device("auto") == "cpu"
 
 
+@pytest.mark.parametrize(
+    ("platform", "files", "library", "lacks"),
+    [
+        ("linux", (), False, True),
+        ("linux", (), True, False),  # CUDA makes its device files when it starts
+        ("linux", ("/dev/nvidiactl",), False, False),
+        ("linux", ("/dev/kfd",), False, False),  # ROCm
+        ("linux", ("/dev/dxg",), False, False),  # WSL
+        ("darwin", (), False, False),  # MPS
+    ],
+)
+def test_a_gpu_is_ruled_out_only_if_no_part_of_a_driver_is_there(monkeypatch, platform, files, library, lacks):
+    def load(name):
+        if not library:
+            raise OSError(name)
+
+    monkeypatch.setattr(module.sys, "platform", platform)
+    monkeypatch.setattr(module.os.path, "exists", lambda path: path in files)
+    monkeypatch.setattr(module.ctypes, "CDLL", load)
+    assert module.lacks_gpu() is lacks
+
+
 def test_auto_spreads_over_the_gpus(monkeypatch, tmp_path):
     held = []
     monkeypatch.setattr(module, "_held", held)
