@@ -1,6 +1,5 @@
 """The device and the CPU cores that this process uses."""
 
-import ctypes
 import fcntl
 import math
 import os
@@ -9,9 +8,13 @@ import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 
 _OF_GPU_DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/nvmap", "/dev/dxg", "/dev/kfd")
 """Files of NVIDIA's driver, of that for Jetson, of Windows' one in WSL, and of AMD's."""
+
+_LIBCUDA = "libcuda.so.1"
+"""Where it can be loaded, CUDA may work: it makes missing device files."""
 
 
 def available_cores() -> int:
@@ -76,12 +79,13 @@ def lacks_gpu() -> bool:
 
     Not for choosing a device, only for refusing early: no part of a driver for CUDA or ROCm may be there.
     """
-    if sys.platform != "linux" or any(map(os.path.exists, _OF_GPU_DRIVERS)):
+    folders = os.environ.get("LD_LIBRARY_PATH", "").split(":")
+    libraries = (os.path.join(folder, _LIBCUDA) for folder in folders)
+    if sys.platform != "linux" or any(map(os.path.exists, (*_OF_GPU_DRIVERS, *libraries))):
         return False
     with suppress(OSError):
-        ctypes.CDLL("libcuda.so.1")  # it makes missing device files
-        return False
-    return True
+        return _LIBCUDA.encode() not in Path("/etc/ld.so.cache").read_bytes()
+    return False
 
 
 def has_bfloat16() -> bool:

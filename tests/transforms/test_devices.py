@@ -19,24 +19,28 @@ def test_auto_without_a_gpu_is_the_cpu(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("platform", "files", "library", "lacks"),
+    ("platform", "files", "libraries", "lacks"),
     [
-        ("linux", (), False, True),
-        ("linux", (), True, False),  # CUDA makes its device files when it starts
-        ("linux", ("/dev/nvidiactl",), False, False),
-        ("linux", ("/dev/kfd",), False, False),  # ROCm
-        ("linux", ("/dev/dxg",), False, False),  # WSL
-        ("darwin", (), False, False),  # MPS
+        ("linux", (), b"libc.so.6\0", True),
+        ("linux", (), b"libc.so.6\0libcuda.so.1\0", False),  # it makes its device files when it starts
+        ("linux", ("/own/libcuda.so.1",), b"libc.so.6\0", False),
+        ("linux", (), None, False),  # not known
+        ("linux", ("/dev/nvidiactl",), b"", False),
+        ("linux", ("/dev/kfd",), b"", False),  # ROCm
+        ("linux", ("/dev/dxg",), b"", False),  # WSL
+        ("darwin", (), b"", False),  # MPS
     ],
 )
-def test_a_gpu_is_ruled_out_only_if_no_part_of_a_driver_is_there(monkeypatch, platform, files, library, lacks):
-    def load(name):
-        if not library:
-            raise OSError(name)
+def test_a_gpu_is_ruled_out_only_if_no_part_of_a_driver_is_there(monkeypatch, platform, files, libraries, lacks):
+    def read(path):
+        if libraries is None:
+            raise FileNotFoundError(path)
+        return libraries
 
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/other:/own")
     monkeypatch.setattr(module.sys, "platform", platform)
     monkeypatch.setattr(module.os.path, "exists", lambda path: path in files)
-    monkeypatch.setattr(module.ctypes, "CDLL", load)
+    monkeypatch.setattr(module.Path, "read_bytes", read)
     assert module.lacks_gpu() is lacks
 
 
