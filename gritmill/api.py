@@ -158,7 +158,7 @@ def _check_call(
     """The configuration, the inputs, and the reason whose failed pairs are processed again."""
     configuration, reason = resolve_config(config), _parse_reason(retry_failed)
     uris = list_paths(inputs, "inputs: the list is empty")
-    if warning := embedded_model_warning(configuration, uris):
+    for warning in detector_warnings(configuration, uris):
         warnings.warn(warning, stacklevel=3)
     return configuration, uris, reason
 
@@ -174,13 +174,11 @@ def _config_name(config: options.Config) -> str:
     return caller.get().configuration or "passed as an object"
 
 
-def embedded_model_warning(configuration: "Configuration", inputs: Sequence[str]) -> str:
-    """A warning if the embedded detector is used on other inputs than the bundled scenes; otherwise an empty string."""
+def detector_warnings(configuration: "Configuration", inputs: Sequence[str]) -> tuple[str, ...]:
+    """What whoever sees the boxes must know, before there is a plan."""
     from pipeline import files
 
-    all_bundled = all(bundled.is_bundled_example(files.canonical(uri)) for uri in inputs)
-    embedded = configuration.detector.model == bundled.SCENE_GROUNDER
-    return bundled.SCENE_GROUNDER_WARNING if embedded and not all_bundled else ""
+    return bundled.detector_warnings(configuration.detector.model, map(files.canonical, inputs))
 
 
 def _parse_reason(retry_failed: bool | str | None) -> str | None:
@@ -227,11 +225,10 @@ def _pack(
         from gritmill.pages.report import write_page
 
         files.delete([files.join(output, layout.REPORT_PAGE)])
-        warning = embedded_model_warning(plan.configuration, [source.uri for source in plan.sources])
         written = report.write_report(output, folder, manifest)
         known = manifest.truth_sheet
         truth = list(truth_sheet.lines(known, written.boxes, manifest.ledger.written)) if known else ()
-        write_page(output, folder, plan, manifest, written, warning, truth)
+        write_page(output, folder, plan, manifest, written, truth)
     if pack_options.log:
         pack_options.log.note("end", f"pack: {manifest.ledger.line()}, {len(manifest.source_faults):,} source faults")
     return as_json(manifest)

@@ -1,4 +1,4 @@
-"""The default score threshold. It depends on the detector and on `span_score`, not on the method.
+"""The default score threshold. It depends on the detector and on the settings that change scores, not on the method.
 
 The 0.65 of Kosmos-2 is a threshold for GLIP. A default that was not measured is marked as such, also in the manifest.
 """
@@ -6,51 +6,114 @@ The 0.65 of Kosmos-2 is a threshold for GLIP. A default that was not measured is
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from pipeline.configuration import Configuration
 from pipeline.faults import CallError, first_line
 from transforms import bundled
+from transforms.detectors.family import Family
 from transforms.detectors.load import find_family
-from transforms.detectors.settings import DetectorSettings
-from transforms.settings import SelectionSettings
+from transforms.settings import PhraseSettings, SelectionSettings
+from transforms.wording import listed
 
 SIDECAR = "gritmill.json"
-"""A file in a model's folder: {"score": {"mean": 0.4}, "measured": "on what, with what result"}."""
+"""A file in a model's folder: {"score": {"mean": 0.4}, "measured": "on what, with what result"}.
+
+"settings", which may be absent: by key (`detector.short_side`, `phrases.ask`), the value with which it was measured, or
+a list of values. A key that is absent had its default. Half precision and `detector.decode: fast` are settings of their
+own: they move single scores, although figures over a set hardly change (docs/performance.md).
+"""
+
+_NOT_COMPARED = ("model", "revision", "floor", "span_score")
+"""Keys of `detector`. The sidecar has a score for each `span_score`; `active_threshold` has the floor. Keys that are
+`Recorded` change scores by less than 1e-4."""
+
+_SPAN_SCORE = "detector.span_score"
+_DEFAULT = "the detector's default"
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A score threshold, whether it was measured for this detector, and where it comes from."""
+    """A score threshold, whether it was measured for this detector with these settings, and where it comes from.
+
+    source: if it was measured, on what; otherwise a text that is complete. Show `origin`.
+    """
 
     score: float
     measured: bool
     source: str
 
+    @property
+    def origin(self) -> str:
+        """Where the score comes from, and whether it was measured, as text."""
+        return f"{_DEFAULT}, measured on {self.source}" if self.measured else self.source
 
-def default_threshold(settings: DetectorSettings) -> Threshold:
+    @property
+    def line(self) -> str:
+        """The score and its origin."""
+        return f"{self.score:g}: {self.origin}"
+
+
+def default_threshold(configuration: Configuration) -> Threshold:
     """The default of a detector: the value in its sidecar file, else the guess of its family, which is not measured.
 
+    A value that was measured with other settings is the default, too, but is not called measured.
+
     Raises:
-      CallError: the sidecar file is invalid.
+      CallError: the sidecar file is invalid. ValueError, OSError: as for `find_family`.
     """
+    settings = configuration.detector
+    family = find_family(settings)
     sidecar = Path(bundled.model_path(settings.model)).expanduser() / SIDECAR
-    if sidecar.is_file():
-        try:
-            value = json.loads(sidecar.read_text("utf-8"))
-            if settings.span_score in value["score"]:
-                score = float(value["score"][settings.span_score])
-                if not 0 <= score <= 1:
-                    raise ValueError(f"{score:g} is not in 0..1")
-                return Threshold(score, True, str(value["measured"]))
-        except (ValueError, LookupError, TypeError, RecursionError) as error:
-            problem = f"{type(error).__name__}: {first_line(error)}"
-            raise CallError(f"{sidecar}: not a score threshold: {problem}; correct it or remove it") from error
-    score = find_family(settings).score
-    return Threshold(score, False, "a guess, not measured for this detector and span_score")
+    if not sidecar.is_file():
+        return Threshold(family.score, False, "a guess, not measured for this detector")
+    try:
+        return _measured_threshold(json.loads(sidecar.read_text("utf-8")), configuration, family)
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        problem = f"{type(error).__name__}: {first_line(error)}"
+        raise CallError(f"{sidecar}: not a score threshold: {problem}; correct it or remove it") from error
+
+
+def _measured_threshold(sidecar: dict[str, Any], configuration: Configuration, family: Family[Any]) -> Threshold:
+    """The threshold that the content of a sidecar file gives with these settings."""
+    scores, stated, measured = {**sidecar["score"]}, {**sidecar.get("settings", {})}, str(sidecar["measured"])
+    used = _scored_settings(configuration, family)
+    if unknown := stated.keys() - used.keys():
+        raise ValueError(f"settings: {listed(sorted(unknown))}: must be of {listed(sorted(used))}")
+    tried = {key: [default] for key, (_, default) in used.items()}
+    tried |= {key: value if isinstance(value, list) else [value] for key, value in stated.items()}
+    values = {key: value for key, (value, _) in used.items()}
+    tried[_SPAN_SCORE], values[_SPAN_SCORE] = list(scores), configuration.detector.span_score
+    others = [
+        f"{key} {listed(value)} (measured with {listed(tried[key][-1])})"
+        for key, value in values.items()
+        if value not in tried[key]
+    ]
+    known = values[_SPAN_SCORE] in scores
+    score = float(scores[values[_SPAN_SCORE]]) if known else family.score
+    if not 0 <= score <= 1:
+        raise ValueError(f"{score:g} is not in 0..1")
+    if others:
+        return Threshold(score, False, f"{_DEFAULT if known else 'a guess'}, not measured with {', '.join(others)}")
+    return Threshold(score, True, measured)
+
+
+def _scored_settings(configuration: Configuration, family: Family[Any]) -> dict[str, tuple[Any, Any]]:
+    """The settings that change scores, by key: each value and its default, as JSON."""
+    own = family.take(configuration.detector)
+    left_out = {*_NOT_COMPARED, *own.recorded_keys()}
+    defaults = type(own).model_construct().model_dump(mode="json")
+    values = own.model_dump(mode="json", exclude=left_out)
+    used = {f"detector.{key}": (value, defaults.get(key)) for key, value in values.items()}
+    return used | {"phrases.ask": (configuration.phrases.ask, PhraseSettings().ask)}
 
 
 def active_threshold(selection: SelectionSettings, default: Threshold, floor: float) -> Threshold:
     """The active threshold: as set, else the detector's default. floor: the `detector.floor` of the candidates."""
-    if selection.score is None:
-        return default
-    below = f"; ground kept no box below {floor:g}, its detector.floor" if selection.score < floor else ""
-    return Threshold(selection.score, False, f"as set in the configuration{below}")
+    chosen = default
+    if selection.score is not None:
+        chosen = Threshold(selection.score, False, "as set in the configuration")
+    if chosen.score >= floor:
+        return chosen
+    source = _DEFAULT if chosen.measured else chosen.source
+    return Threshold(chosen.score, False, f"{source}; ground kept no box below {floor:g}, its detector.floor")

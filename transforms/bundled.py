@@ -4,6 +4,8 @@ Configurations, run files and messages to workers refer to an embedded model by 
 only when the model is loaded, because gritmill may be installed elsewhere on that machine.
 """
 
+import os
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,16 @@ def did_you_mean(name: str) -> str:
     return f"; did you mean {close}?" if close else ""
 
 
-def is_bundled_example(path: str) -> bool:
-    """Whether an absolute path is inside the bundled examples."""
-    return Path(path).is_relative_to(folder("examples"))
+def detector_warnings(model: str, inputs: Iterable[str]) -> tuple[str, ...]:
+    """What whoever sees boxes of the detector on these inputs must know: of the embedded one, under its name or as a
+    folder, on other images than the bundled scenes. inputs: absolute paths and URIs."""
+    examples = folder("examples")
+    if not _is_scene_grounder(model) or all(Path(path).is_relative_to(examples) for path in inputs):
+        return ()
+    return (SCENE_GROUNDER_WARNING,)
+
+
+def _is_scene_grounder(model: str) -> bool:
+    path = os.path.expanduser(model)
+    own = model_path(SCENE_GROUNDER)
+    return model == SCENE_GROUNDER or (os.path.isdir(path) and os.path.realpath(path) == os.path.realpath(own))

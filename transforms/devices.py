@@ -3,10 +3,18 @@
 import fcntl
 import math
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
+
+_OF_GPU_DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/nvmap", "/dev/dxg", "/dev/kfd")
+"""Files of NVIDIA's driver, of that for Jetson, of Windows' one in WSL, and of AMD's."""
+
+_LIBCUDA = "libcuda.so.1"
+"""Where it can be loaded, CUDA may work: it makes missing device files."""
 
 
 def available_cores() -> int:
@@ -64,6 +72,20 @@ def picks_cpu(requested: str) -> bool:
     import torch
 
     return not (torch.cuda.is_available() or torch.backends.mps.is_available())
+
+
+def lacks_gpu() -> bool:
+    """Whether torch would surely find no GPU here. False: not known. Imports no torch, which takes 1.3 s.
+
+    Not for choosing a device, only for refusing early: no part of a driver for CUDA or ROCm may be there.
+    """
+    folders = os.environ.get("LD_LIBRARY_PATH", "").split(":")
+    libraries = (os.path.join(folder, _LIBCUDA) for folder in folders)
+    if sys.platform != "linux" or any(map(os.path.exists, (*_OF_GPU_DRIVERS, *libraries))):
+        return False
+    with suppress(OSError):
+        return _LIBCUDA.encode() not in Path("/etc/ld.so.cache").read_bytes()
+    return False
 
 
 def has_bfloat16() -> bool:

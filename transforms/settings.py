@@ -8,13 +8,34 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from transforms.conditions import Condition
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
+
+
+def at_most(limit: int, shown: str = "") -> AfterValidator:
+    """Annotates a number: refuses a larger one, except in the file of an earlier run, which stays readable. shown: the
+    limit, as the message writes it."""
+
+    def check(value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value > limit and info.context != Section.READ_BACK:
+            raise ValueError(f"must be at most {shown or limit}")
+        return value
+
+    return AfterValidator(check)
 
 
 def _as_tuple(value: Any) -> Any:

@@ -71,7 +71,7 @@ def run(
     allow_source_faults: SourceFaults = False,
 ) -> None:
     """Find the boxes of every pair (ground), then write shards (pack)."""
-    _warn("" if quiet else api.embedded_model_warning(config, inputs))
+    _warn(*(() if quiet else api.detector_warnings(config, inputs)))
     _add_manifest(output, call())
     outcome.check_ledger(_show_report(output, pace=True), max_failed, allow_source_faults)
 
@@ -95,7 +95,7 @@ def ground(
     for key in (change.partition("=")[0].strip() for change in changes):
         if belongs_to_pack(key) and not (key in PACK_KEYS and config.filters.duplicates != "exact"):
             _warn(f"--set: {key}: ground ignores it; pass it to pack")
-    _warn("" if quiet else api.embedded_model_warning(config, inputs))
+    _warn(*(() if quiet else api.detector_warnings(config, inputs)))
     plan = call()
     detections = find_detections(output)
     ranges = sum(1 for _ in plan.range_ids())
@@ -260,8 +260,8 @@ def calibrate(
     outcome.check_threshold(result)
 
 
-def _warn(line: str) -> None:
-    if line:
+def _warn(*lines: str) -> None:
+    for line in filter(None, lines):
         print(f"gritmill: {printable(line)}", file=sys.stderr)
 
 

@@ -72,7 +72,7 @@ def build_result(
         return {"threshold": None, "curves": {}}
     boxes, phrases = collected.arrays(configuration.phrases.model)
     floor = configuration.detector.floor
-    in_force = active_threshold(configuration.selection, default_threshold(configuration.detector), floor)
+    in_force = active_threshold(configuration.selection, default_threshold(configuration), floor)
     thresholds = np.union1d(curves.threshold_grid(floor), [in_force.score])
     overall = curves.build_curve(boxes, phrases, np.ones(len(phrases.kinds), bool), thresholds)
     by_kind = {"all": overall}
@@ -89,7 +89,7 @@ def build_result(
         "highest_precision": _highest_precision(overall),
         "in_force": {
             "threshold": in_force.score,
-            "source": in_force.source,
+            "source": in_force.origin,
             "figures": overall.figures_at(in_force.score),
         },
         "counts": {name: _count_phrases(one) for name, one in by_kind.items()},

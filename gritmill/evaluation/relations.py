@@ -74,7 +74,7 @@ def check_detected(truth: Truth, configuration: Configuration, quiet: bool = Tru
     """
     detector, configuration, model_identities = load_detector(configuration)
     floor = configuration.detector.floor
-    threshold = active_threshold(configuration.selection, default_threshold(configuration.detector), floor).score
+    threshold = active_threshold(configuration.selection, default_threshold(configuration), floor).score
     counts, tally = QueryCounts(), VerdictTally()
     for answer in query(truth, detector, configuration, counts, quiet):
         if not answer.fault:

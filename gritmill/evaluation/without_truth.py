@@ -221,7 +221,7 @@ def _build_result(collected: _Collection, plan: Plan, configuration: Configurati
         "decoy_rate": curve.figures_at(first["threshold"])["decoys_with_box"],
         "in_force": {
             "threshold": in_force.score,
-            "source": in_force.source,
+            "source": in_force.origin,
             "figures": curve.figures_at(in_force.score),
         },
         "bootstrap": {"seed": seed, "resamples": number_f1.RESAMPLES},

@@ -22,7 +22,7 @@ from pipeline.pack.manifest import Manifest, need_manifest, read_manifest
 LINES_VERSION = 2
 """Of the lines of a shard. Lines of another version are written again. 1: `same_image` was BLAKE2b-128."""
 
-_PROVENANCE = ("fingerprints", "models", "threshold", "versions", "ledger")
+_PROVENANCE = ("fingerprints", "models", "threshold", "versions", "ledger", "warnings")
 """The fields of the run's manifest that the export's summary repeats."""
 
 
@@ -120,7 +120,7 @@ def export(
             counts = _write_shards(export_format, source, manifest, folder)
             folder.write(CARD_NAME, render_card(to, used, export_format, manifest, counts, checked).encode())
             content = as_json(manifest)
-            provenance = {name: content[name] for name in _PROVENANCE}
+            provenance = {name: content[name] for name in _PROVENANCE if name in content}
             summary = ExportSummary(to, fingerprint, dict(counts), provenance)
             publish_typed(uri, summary)
         return as_json(summary)

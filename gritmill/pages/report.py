@@ -12,7 +12,7 @@ from pipeline import files, layout
 from pipeline.files.publish import publish_bytes
 from pipeline.ids import RangeId
 from pipeline.pack.manifest import Manifest
-from pipeline.pack.report import Report, threshold_line
+from pipeline.pack.report import Report
 from pipeline.pack.statistics import ByThreshold, Histograms, NearThreshold, read_statistics
 from pipeline.plan.plan import Plan
 from pipeline.tables.detections import open_detections
@@ -34,14 +34,13 @@ def write_page(
     plan: Plan,
     manifest: Manifest,
     report: Report,
-    warning: str = "",
     truth: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Writes the page of a finished run.
 
     Args:
       output: the run folder. folder: the folder of its detections. report: the result of `write_report`.
-      warning: a warning about the boxes, shown near the top; empty for none. truth: names and texts of the truth sheet.
+      truth: names and texts of the truth sheet.
     """
     statistics = read_statistics(output)
     nearest = statistics.nearest
@@ -52,9 +51,9 @@ def write_page(
         manifest=manifest,
         models={name: manifest.configuration[name]["model"] for name in ("phrases", "detector")},
         report=report,
-        warning=warning,
+        warnings=plan.warnings,  # an older manifest has none
         outcomes=list(report.ledger.outcomes()),
-        threshold=threshold_line(report.threshold),
+        threshold=report.threshold.line,
         truth=truth,
         charts=list(_charts(report.histograms)),
         heads=report.histograms.heads[:_HEADS],

@@ -70,6 +70,10 @@ _OF_SPARK_SERVER = (
 """What the job servers of Beam 2.62 say that they read, beside the options that Beam knows in Python."""
 
 
+_MOST_WORKERS = 1024
+"""Each is a process with models of its own."""
+
+
 def parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:
     """Parses the Beam options after `--`.
 
@@ -84,6 +88,9 @@ def parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:
     if _names_local(known.runner):
         _refuse_engine_options(arguments)
         refuse_unknown(arguments)
+        if not 0 <= known.direct_num_workers <= _MOST_WORKERS:
+            problem = f"must be 1 to {_MOST_WORKERS}, or 0 for one per core"
+            raise CallError(f"--direct_num_workers: {known.direct_num_workers}: {problem}")
         return PipelineOptions(list(arguments))
     try:
         create_runner(known.runner)  # imports the engine, with options of its own

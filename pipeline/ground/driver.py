@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
-from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault, SourceFault, printable
+from pipeline.faults import CallError, EnvironmentFault, FolderMismatch, RunFault, SourceFault, printable
 from pipeline.files.lock import replacing
 from pipeline.files.publish import delete_unfinished
 from pipeline.files.run_log import RunLog
@@ -31,6 +31,7 @@ from pipeline.plan.plan_sources import check_names
 from pipeline.sources import notices
 from pipeline.stages.configured import configured_stages, open_tables, preliminary_stages
 from pipeline.tables.table import Listing, Table, list_tables
+from transforms.detectors.load import check_precision_early
 from transforms.detectors.settings import DetectorSettings
 from transforms.filters import Filters, columns_of, unknown_columns
 from transforms.plugins import search
@@ -70,6 +71,8 @@ def ground(
     tell_loading = cache(partial(_tell_loading, options))  # once
     if old:
         configuration = configuration.resuming(old.configuration)
+    elif search_path:  # on other machines, the workers refuse it
+        _check_precision(configuration.detector)
     if configuration.stages.factories:
         search([os.getcwd()])  # the driver, on any engine
     left_out: list[str] = []
@@ -95,6 +98,8 @@ def ground(
         near_duplicates.read_excluded(configuration.filters.exclude_hashes)  # refuses a wrong line before any work
     work_left = not _is_done(old, tables, listings, options)
     if work_left:
+        if search_path:
+            _check_precision(configuration.detector)
         tell_loading()
     if options.beam or work_left:
         _check_device(configuration.detector, options.beam)
@@ -310,6 +315,14 @@ def _connect(options: GroundOptions) -> "RemoteEngine | None":
     from pipeline.engines import remote
 
     return remote.connect(options.beam, options.claim.run_id)
+
+
+def _check_precision(settings: DetectorSettings) -> None:
+    """Refuses a precision that the processor lacks, if that is known before the imports that take seconds."""
+    try:
+        check_precision_early(settings)
+    except ValueError as error:
+        raise CallError(str(error)) from error
 
 
 def _check_device(settings: DetectorSettings, arguments: Sequence[str]) -> None:

@@ -134,7 +134,7 @@ def _new_plan(
     check_readable(sources)
     if limit is not None:
         sources = limit_plan(sources, limit, configuration.source)
-    threshold = default_threshold(configuration.detector)
+    threshold = default_threshold(configuration)
     return Plan(plan_fingerprint, configuration, model_identities, limit, tuple(sources), threshold)
 
 

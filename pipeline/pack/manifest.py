@@ -28,7 +28,15 @@ from transforms.selection.judge import Policy
 
 FORMAT = 1
 
-ABSENT_IF_EMPTY = ("claims", "claim_rules", "truth_sheet", "unknown_columns", "left_out", "left_out_examples")
+ABSENT_IF_EMPTY = (
+    "warnings",
+    "claims",
+    "claim_rules",
+    "truth_sheet",
+    "unknown_columns",
+    "left_out",
+    "left_out_examples",
+)
 """Keys that manifests and reports have only if there is something to tell."""
 
 _PACKAGES = ("gritmill", "apache-beam", "spacy", "transformers", "torch", "pillow", "pyarrow")
@@ -74,10 +82,10 @@ class Fingerprints(OpenModel):
 class Manifest(OpenModel):
     """The content of `manifest.json`.
 
-    unknown_columns, left_out, left_out_examples: see `ledger`. claims: of all written pairs. claim_rules: the version
-    of the rules that they were checked by; 0: none were. truth_sheet: of all written pairs; None: not known.
-    limit: the value of `--limit`. models: identities by configuration section. configuration: as written, possibly by
-    another release.
+    warnings: what whoever sees the boxes must know. unknown_columns, left_out, left_out_examples: see `ledger`.
+    claims: of all written pairs. claim_rules: the version of the rules that they were checked by; 0: none were.
+    truth_sheet: of all written pairs; None: not known. limit: the value of `--limit`. models: identities by
+    configuration section. configuration: as written, possibly by another release.
     """
 
     REMEDY: ClassVar[str] = "run gritmill pack --fresh with the settings of this run, which run.log has"
@@ -88,6 +96,7 @@ class Manifest(OpenModel):
     failed_examples: Examples
     rejected_examples: Examples
     source_faults: tuple[RecordedFault, ...]
+    warnings: tuple[str, ...] = ()
     unknown_columns: Examples = Field(default_factory=dict)
     left_out: dict[str, int] = Field(default_factory=dict)
     left_out_examples: Examples = Field(default_factory=dict)
@@ -127,6 +136,7 @@ class Manifest(OpenModel):
             failed_examples={},
             rejected_examples={},
             source_faults=tuple(RecordedFault(source=s.uri, fault=s.fault) for s in plan.sources if s.fault),
+            warnings=plan.warnings,
             claim_rules=RULES_VERSION if plan.configuration.phrases.claims else 0,
             partial=partial,
             limit=plan.limit,

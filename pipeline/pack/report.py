@@ -251,7 +251,7 @@ def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:
             f"ground: {ground.pairs_per_second:.3g} pairs/s per worker{forecast}; "
             f"detector busy {ground.detector_busy:.0%}"
         )
-    yield f"score threshold {threshold_line(report.threshold)}"
+    yield f"score threshold {report.threshold.line}"
     yield f"shards and manifest in {output}, report in {layout.REPORT_PAGE}"
 
 
@@ -277,12 +277,6 @@ def _remedies(report: Report, output: str) -> Iterator[str]:
         yield "fix the cause, then use --retry-failed to process failed pairs again (--redo-changed for fixed sources)"
     if FailureStage.FETCH in report.ledger.failed:
         yield "when the images are available again, use pack --fresh to add them"
-
-
-def threshold_line(threshold: Threshold) -> str:
-    """The active threshold and its source, as text."""
-    measured = "the detector's default, measured on " if threshold.measured else ""
-    return f"{threshold.score:g}: {measured}{threshold.source}"
 
 
 def _timings(folder: str) -> list[Timing]:

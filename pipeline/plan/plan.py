@@ -16,6 +16,7 @@ from pipeline.files.typed import find_typed, publish_typed
 from pipeline.ids import RangeId
 from pipeline.sources import RangeSpec, Source, open_source
 from pipeline.threshold import Threshold
+from transforms import bundled
 
 FORMAT = 1
 
@@ -95,6 +96,11 @@ class Plan:
         """A range and its source."""
         source = self.sources[range_id.source]
         return source, source.ranges[range_id.range]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What whoever sees the boxes must know."""
+        return bundled.detector_warnings(self.configuration.detector.model, (source.uri for source in self.sources))
 
     def open_source(self, uri: str) -> Source:
         """Opens a planned source."""

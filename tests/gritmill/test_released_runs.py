@@ -16,6 +16,7 @@ from pipeline.configuration import Configuration
 from pipeline.tables.pair_rows import SCHEMA
 from pipeline.tables.row_files import decode
 from tests.data.released.write import ABSENT, PLACE, STAMP
+from transforms import bundled
 
 RELEASED = Path(__file__).resolve().parents[1] / "data" / "released"
 CONFIG = {
@@ -27,7 +28,7 @@ CONFIG = {
 CHUNKS = "detections/0*/*"
 WRITTEN = 19
 
-pytestmark = pytest.mark.filterwarnings("ignore:scene-grounder knows drawn scenes")
+pytestmark = pytest.mark.filterwarnings("ignore:scene-grounder works only")
 
 
 @pytest.fixture(scope="session")
@@ -107,6 +108,7 @@ def test_a_finished_run_is_packed_to_the_same_shards(copy):
     manifest = gritmill.pack(CONFIG, output=run, fresh=True)
     released = json.loads((RELEASED / "finished" / "manifest.json").read_text())
     newer_keys = {"configuration": Configuration.complete(released["configuration"])}
+    newer_keys["warnings"] = [bundled.SCENE_GROUNDER_WARNING]
     assert {**manifest, "versions": {}} == {**released, **newer_keys, "versions": {}}
     for names in ("shards/*", "statistics.json"):
         assert without_checksums(content(run, names)) == content(RELEASED / "finished", names)

@@ -7,8 +7,13 @@ import sys
 import pytest
 
 import gritmill
+from pipeline.configuration import validate
+from pipeline.faults import CallError
+from pipeline.ground import driver
+from pipeline.ground.options import GroundOptions
 from tests import sample_pairs
 from transforms import bundled
+from transforms.detectors.grounding_dino import precision
 
 HEAVY = {"apache_beam", "fsspec", "torch", "transformers", "spacy", "pyarrow", "jinja2"}
 SCENES = str(bundled.folder("examples") / "scenes")
@@ -102,6 +107,19 @@ def test_a_new_run_says_what_it_does_before_it_imports_what_takes_seconds(tmp_pa
     assert (ended.returncode, ended.stdout) == (130, "loading libraries and models set()\n")
 
 
+NO_GPU_NO_BFLOAT16 = (
+    "from transforms.detectors import load\nfrom transforms.detectors.grounding_dino import precision\n"
+    "load.lacks_gpu, precision.has_bfloat16 = lambda: True, lambda: False"
+)
+WRONG_PRECISIONS = (
+    ("detector.precision=bfloat16",),
+    ("detector.precision=float16",),
+    ("detector.precision=float16", "phrases.model=./none"),  # a parser that would be loaded
+    ("detector.precision=bfloat16", "detector.model=hub/none"),  # a hub is not asked
+    ("detector.precision=bfloat16", "detector.model=hub/none", "detector.device=cpu"),
+)
+
+
 def test_what_can_be_refused_without_a_model_is_refused_in_one_line(tmp_path):
     (tmp_path / "words.txt").write_text("a dog")
     given = ("run", "demo", "--output", tmp_path / "out", "--input")
@@ -111,8 +129,12 @@ def test_what_can_be_refused_without_a_model_is_refused_in_one_line(tmp_path):
         (*given, tmp_path / "none.tar", "--set", "detector.model=hub/none", "--set", "phrases.model=none"),
         (*given, SCENES, "--set", "detector.model=./none"),
         (*given, SCENES, "--set", "phrases.drop_lists=none"),
+        (*given, SCENES, "--set", "detector.threads=10000"),
+        (*given, SCENES, "--set", "detector.precision=bf16"),
+        *((*given, SCENES, "--set", *words) for words in WRONG_PRECISIONS),
     ]
     code = (
+        f"{NO_GPU_NO_BFLOAT16}\n"
         "import json, sys\nfrom gritmill.main import main\nfor words in json.loads(sys.argv[1]):\n"
         " try:\n  main(words)\n except SystemExit as ended:\n"
         "  print(ended.code, 'torch' in sys.modules, file=sys.stderr)"
@@ -121,6 +143,34 @@ def test_what_can_be_refused_without_a_model_is_refused_in_one_line(tmp_path):
     lines = [line for line in ended.stderr.splitlines() if "works only on drawn scenes" not in line]
     assert lines[1::2] == ["2 False"] * len(calls)
     assert all(line.startswith("gritmill: ") for line in lines[::2])
+
+
+def test_a_resumed_run_refuses_a_precision_only_if_there_is_work_and_before_it_loads(call, tmp_path, monkeypatch):
+    words = ("ground", "demo", "--input", SCENES, "--limit", 2, "--output", tmp_path / "out", "--quiet")
+    words += ("--set", "detector.precision=bfloat16", "detector.device=cpu")
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: True)
+    assert call(*words)[0] == 0
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(driver, "_tell_loading", lambda options: pytest.fail("told that it loads"))
+    assert call(*words)[0] == 0
+    next((tmp_path / "out/detections").glob("0*/*.done.json")).unlink()
+    status, _, (line,) = call(*words)
+    assert (status, line.partition("bfloat16: ")[2][:20]) == (2, "this processor lacks")
+
+
+def test_the_precision_of_workers_on_other_machines_is_not_that_of_the_driver(tmp_path, monkeypatch):
+    class Planned(Exception):
+        pass
+
+    def plan(*_):
+        raise Planned
+
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(driver, "resume_or_plan", plan)
+    settings = {"detector": {"model": "scene-grounder", "precision": "bfloat16", "device": "cpu"}}
+    for beam, error in ((("--runner=FlinkRunner", "--flink_master=localhost:1"), Planned), ((), CallError)):
+        with pytest.raises(error):
+            driver.ground(validate(settings), [SCENES], str(tmp_path), GroundOptions(beam=beam, quiet=True))
 
 
 def test_what_killed_workers_left_is_gone_at_the_next_call(finished):

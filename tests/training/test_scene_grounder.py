@@ -353,12 +353,14 @@ def test_the_threshold_lets_through_as_many_absent_phrases_as_allowed():
 
 
 def test_the_sidecar_is_what_gritmill_reads(tmp_path):
+    from pipeline.configuration import Configuration
     from pipeline.threshold import default_threshold
     from transforms.detectors.settings import DetectorSettings
 
     threshold = ship.write_threshold(
         [_phrase_result([A], (*A, 0.9)), _phrase_result([], (*A, 0.3))], tmp_path, "two phrases"
     )
-    read = default_threshold(DetectorSettings(model=str(tmp_path)))
+    (tmp_path / "config.json").write_text('{"model_type": "grounding-dino"}')
+    read = default_threshold(Configuration(detector=DetectorSettings(model=str(tmp_path))))
     assert (read.score, read.measured) == (threshold, True)
     assert "two phrases" in json.loads((tmp_path / "gritmill.json").read_text())["measured"]

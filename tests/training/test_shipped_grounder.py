@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
+from pipeline.configuration import Configuration
 from pipeline.threshold import default_threshold
 from training.scene_grounder.evaluate import figures, query_model
 from training.scene_grounder.tars import read_tars
@@ -41,7 +42,7 @@ def test_it_loads_with_the_stock_classes_in_the_precision_that_is_right_on_a_cpu
 
 
 def test_the_threshold_is_measured_and_the_report_is_of_it():
-    threshold = default_threshold(DetectorSettings(model="scene-grounder"))
+    threshold = default_threshold(Configuration(detector=DetectorSettings(model="scene-grounder")))
     assert threshold.measured
     report = json.loads((FOLDER / "report.json").read_text())
     assert {one["threshold"] for one in report.values()} == {threshold.score}
@@ -55,7 +56,7 @@ def test_the_threshold_is_measured_and_the_report_is_of_it():
 
 @pytest.fixture(scope="module")
 def found():
-    threshold = default_threshold(DetectorSettings(model="scene-grounder")).score
+    threshold = default_threshold(Configuration(detector=DetectorSettings(model="scene-grounder"))).score
     return figures(query_model(FOLDER, list(read_tars(SCENES))[:50]), threshold)
 
 

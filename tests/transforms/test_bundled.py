@@ -66,3 +66,24 @@ def test_words_are_the_same_with_and_without_the_loader_in_c(monkeypatch: pytest
 
 def lists_of(package: str) -> list[Path]:
     return sorted((Path(bundled.__file__).parent / package).glob("*.yaml"))
+
+
+def test_the_embedded_detector_warns_of_other_images_under_each_of_its_names(tmp_path: Path) -> None:
+    folder = bundled.model_path("scene-grounder")
+    (tmp_path / "link").symlink_to(folder)
+    scenes = str(bundled.folder("examples") / "scenes" / "*.tar")
+    for model in ("scene-grounder", folder, f"{folder}/", str(tmp_path / "link")):
+        for inputs in (
+            ["/photos/a.tar"],
+            [scenes, "s3://photos/a.tar"],
+            [f"{bundled.folder('examples')}-of-mine/a.tar"],
+        ):
+            assert bundled.detector_warnings(model, inputs) == (bundled.SCENE_GROUNDER_WARNING,)
+        assert bundled.detector_warnings(model, [scenes]) == ()
+
+
+@pytest.mark.parametrize(
+    "model", ["scene", "./scene-grounder", "org/scene-grounder", "scene_grounder:make", "~no/a", "a\0b"]
+)
+def test_other_detectors_warn_of_nothing(model: str) -> None:
+    assert bundled.detector_warnings(model, ["/photos/a.tar"]) == ()

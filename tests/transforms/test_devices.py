@@ -18,6 +18,32 @@ def test_auto_without_a_gpu_is_the_cpu(monkeypatch):
     assert pick_device("auto") == "cpu"
 
 
+@pytest.mark.parametrize(
+    ("platform", "files", "libraries", "lacks"),
+    [
+        ("linux", (), b"libc.so.6\0", True),
+        ("linux", (), b"libc.so.6\0libcuda.so.1\0", False),  # it makes its device files when it starts
+        ("linux", ("/own/libcuda.so.1",), b"libc.so.6\0", False),
+        ("linux", (), None, False),  # not known
+        ("linux", ("/dev/nvidiactl",), b"", False),
+        ("linux", ("/dev/kfd",), b"", False),  # ROCm
+        ("linux", ("/dev/dxg",), b"", False),  # WSL
+        ("darwin", (), b"", False),  # MPS
+    ],
+)
+def test_a_gpu_is_ruled_out_only_if_no_part_of_a_driver_is_there(monkeypatch, platform, files, libraries, lacks):
+    def read(path):
+        if libraries is None:
+            raise FileNotFoundError(path)
+        return libraries
+
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/other:/own")
+    monkeypatch.setattr(module.sys, "platform", platform)
+    monkeypatch.setattr(module.os.path, "exists", lambda path: path in files)
+    monkeypatch.setattr(module.Path, "read_bytes", read)
+    assert module.lacks_gpu() is lacks
+
+
 def test_auto_spreads_over_the_gpus(monkeypatch, tmp_path):
     held = []
     monkeypatch.setattr(module, "_held", held)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from rich.table import Table
 
-from training.scene_grounder.blocks import content_hash
+from training.scene_grounder.blocks import LONG_SIDE, SHORT_SIDE, content_hash
 from training.scene_grounder.evaluate import Figures, PhraseResult, figures, query_model, threshold_for
 from training.scene_grounder.model import make_processor
 from training.scene_grounder.tars import Example, read_tars, write_tars
@@ -57,7 +57,8 @@ def write_threshold(results: Sequence[PhraseResult], folder: Path, on: str) -> f
         f"{on}: {got.absent:.1%} of {got.numbers['absent']} absent phrases get a box, "
         f"{got.present:.1%} of {got.numbers['present']} present ones keep a right one"
     )
-    text = json.dumps({"score": {"mean": threshold}, "measured": measured}, indent=2)
+    sides = {"detector.short_side": [None, SHORT_SIDE], "detector.long_side": [None, LONG_SIDE]}
+    text = json.dumps({"score": {"mean": threshold}, "measured": measured, "settings": sides}, indent=2)
     (folder / "gritmill.json").write_text(text + "\n", "utf-8")
     return threshold
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from transforms.detectors.base import Detector
-from transforms.settings import Fraction, PositiveInt, Recorded, Section
+from transforms.settings import Fraction, PositiveInt, Recorded, Section, at_most
 from transforms.wording import closest, listed
 
 
@@ -21,8 +21,10 @@ class FamilySettings(Section):
     revision: str | None = Field(None, description="Branch, tag or commit of a model on the hub.")
     device: Annotated[str, Recorded()] = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    batch: Annotated[PositiveInt, Recorded()] = Field(4, description="Prompts per forward pass.")
-    threads: Annotated[PositiveInt | None, Recorded()] = Field(
+    batch: Annotated[PositiveInt, at_most(1024), Recorded()] = Field(4, description="Prompts per forward pass.")
+    # torch takes 3 s to start 10,000 threads, and 100,000 kill the process. A limit by the cores of a machine would not
+    # do: the driver may have fewer than the workers, and equal bytes on a smaller machine need equal threads.
+    threads: Annotated[PositiveInt | None, at_most(1024), Recorded()] = Field(
         None, description="CPU threads of the model; default: cores divided by local workers."
     )
     floor: Fraction = Field(0.05, description="Candidates with a lower score are removed.")
@@ -97,7 +99,8 @@ class Family(Generic[Settings]):
                 end = f"did you mean {close}?" if close else f"its keys are {listed(sorted(own))}"
                 raise ValueError(f"detector.{key}: {self.name} has no such key; {end}")
         try:
-            return self.settings.model_validate({key: values[key] for key in own if key in values})
+            known = {key: values[key] for key in own if key in values}
+            return self.settings.model_validate(known, context=Section.READ_BACK)  # those of the section were checked
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, ("detector", *first["loc"])))

@@ -5,8 +5,9 @@ Your package can add a family through the entry-point group `gritmill.detectors`
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from transforms.detectors.family import Family
 from transforms.detectors.grounding_dino.family import GROUNDING_DINO
 from transforms.detectors.plugin import PLUGIN, is_factory
 from transforms.detectors.settings import GROUP, DetectorSettings, load_family
-from transforms.devices import picks_cpu
+from transforms.devices import lacks_gpu, picks_cpu
 from transforms.plugins import check_made
 from transforms.wording import closest, listed
 
@@ -96,8 +97,49 @@ def check_precision(settings: DetectorSettings) -> None:
         return
     family = find_family(settings)
     if family.placed and picks_cpu(settings.device):
-        with calling_family(settings, family, "check_cpu"):
-            family.check_cpu(family.take(settings))
+        _check_cpu(settings, family)
+
+
+def check_precision_early(settings: DetectorSettings) -> None:
+    """Raises ValueError if it is known without torch and a model hub that `check_precision` would raise it.
+
+    A checkpoint that is not in a folder may be of any family, so it is refused only if all of them refuse it.
+    """
+    on_cpu = settings.device == "cpu" or (settings.device == "auto" and lacks_gpu())
+    if settings.precision == "float32" or not on_cpu:
+        return
+    refusals = []
+    for family in _possible_families(settings):
+        try:
+            if family.placed:
+                _check_cpu(settings, family)
+            return
+        except ValueError as error:
+            refusals.append(error)
+    if refusals:
+        raise refusals[0]
+
+
+def _check_cpu(settings: DetectorSettings, family: Family[Any]) -> None:
+    with calling_family(settings, family, "check_cpu"):
+        family.check_cpu(family.take(settings))
+
+
+def _possible_families(settings: DetectorSettings) -> list[Family[Any]]:
+    """The families that the detector may be of, found without a hub. None if it is refused for something else, which
+    `find_family` names."""
+    finders: list[Callable[[], Family[Any]]] = [lambda: find_family(settings)]
+    local = Path(bundled.model_path(settings.model)).expanduser().is_dir()
+    if not local and not find_family_by_name(settings.model):
+        outside = (partial(load_family, entry) for entry in entry_points(group=GROUP))
+        finders = [lambda: GROUNDING_DINO, *outside]
+    families = []
+    for find in finders:
+        with suppress(OSError, ValueError):
+            family = find()
+            family.take(settings)
+            families.append(family)
+    return families
 
 
 def find_config(settings: DetectorSettings) -> Path:

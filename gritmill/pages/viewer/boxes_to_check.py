@@ -67,7 +67,7 @@ def clicks_json(
         fingerprints=RunFingerprints(ground=manifest.fingerprints.ground, pack=manifest.fingerprints.pack),
         detector=manifest.settings.detector.model,
         seed=str(seed),
-        threshold=RunThreshold(score=manifest.threshold.score, source=manifest.threshold.source),
+        threshold=RunThreshold(score=manifest.threshold.score, source=manifest.threshold.origin),
         thresholds=ByScore(score=stops["score"], boxes=stops["boxes"]),
         boxes=tuple(_asked(picked[one.sample].pair, one.box) for one in asked),
     )

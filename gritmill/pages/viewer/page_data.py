@@ -98,7 +98,8 @@ def run_json(manifest: Manifest, histograms: Histograms, name: str) -> dict[str,
         "outcomes": [
             [{"written": "kept"}.get(outcome, outcome), reason, pairs] for outcome, reason, pairs in ledger.outcomes()
         ],
-        "threshold": asdict(manifest.threshold),
+        "threshold": manifest.threshold.line,
+        "warnings": manifest.warnings,
         "floor": settings.detector.floor,
         "detector": settings.detector.model,
         "selection": settings.selection.model_dump(mode="json", include=_SETTINGS),

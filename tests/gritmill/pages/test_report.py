@@ -10,7 +10,9 @@ import pytest
 import gritmill
 from gritmill.pages.report import _make_card
 from gritmill.pages.thumbnails import Thumbnail
+from pipeline.pack.report import read_report, show
 from tests import sample_pairs
+from tests.gritmill.pages.viewer.conftest import read as read_page
 from transforms import bundled
 from transforms.records import Box, Pair, Phrase
 from transforms.selection.judge import Policy
@@ -111,12 +113,40 @@ def test_a_card_draws_a_box_of_several_captions_once():
     )
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:scene-grounder knows")
-def test_the_page_says_that_the_embedded_detector_was_shown_what_it_does_not_know(tmp_path, parser):
-    table = sample_pairs.as_jsonl(sample_pairs.drawn(3), tmp_path / "in")
-    gritmill.run(sample_pairs.settings(parser, "scene-grounder"), inputs=table, output=tmp_path / "out")
-    assert f"{bundled.SCENE_GROUNDER_WARNING}." in Page(tmp_path / "out/report.html").text
+@pytest.mark.filterwarnings("ignore:scene-grounder works only")
+def test_screen_report_card_and_viewer_say_the_same_of_the_threshold_and_the_embedded_detector(tmp_path, capsys):
+    table = sample_pairs.as_jsonl(sample_pairs.drawn(2), tmp_path / "in")
+    settings = sample_pairs.settings("caption-parser", "scene-grounder", selection={"score": None})
+    settings["phrases"]["ask"] = "head"
+    run = tmp_path / "out"
+    manifest = gritmill.run(settings, inputs=table, output=run)
+    show(read_report(str(run)), str(run))
+    gritmill.view(run, tmp_path / "view")
+    gritmill.export(run, to="coco", output=tmp_path / "coco")
+    others = "detector.candidates 5 (measured with 30), phrases.ask head (measured with chunk)"
+    line = f"0.184: the detector's default, not measured with {others}"
+    warning = bundled.SCENE_GROUNDER_WARNING
+    assert manifest["threshold"] == {"score": 0.184, "measured": False, "source": line.partition(": ")[2]}
+    assert manifest["warnings"] == [warning]
+    assert f"score threshold {line}\n" in capsys.readouterr().out
+    report = " ".join(Page(run / "report.html").text.split())
+    assert f"Score threshold {line}." in report
+    assert f"Warning: {warning}." in report
+    card = (tmp_path / "coco/README.md").read_text()
+    assert f"- score threshold {line}\n" in card
+    assert f"\n\n**Warning:** {warning}.\n\n" in card
+    exported = json.loads((tmp_path / "coco/export.json").read_text())["run"]
+    assert exported["warnings"] == [warning]
+    viewed = read_page(tmp_path / "view")
+    assert (viewed["run"]["threshold"], viewed["run"]["warnings"]) == (line, [warning])
+    assert viewed["clicks"]["file"]["threshold"] == {"score": 0.184, "source": line.partition(": ")[2]}
+
+
+def test_without_a_warning_nothing_is_said(finished, tmp_path):
+    gritmill.export(finished, to="coco", output=tmp_path / "coco")
+    exported = json.loads((tmp_path / "coco/export.json").read_text())["run"]
+    assert "warnings" not in exported | json.loads((finished / "manifest.json").read_text())
+    assert "Warning" not in (tmp_path / "coco/README.md").read_text() + Page(finished / "report.html").text
 
 
 def test_boxes_lie_where_they_are(tmp_path, middle):

@@ -111,6 +111,12 @@ def test_a_bad_value_of_an_option_is_refused_in_one_line(option: str, capsys: py
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("number", [-1, -3, 1025, 10_000])
+def test_a_number_of_workers_that_no_machine_can_run_is_refused(number: int) -> None:
+    with pytest.raises(CallError, match=rf"^--direct_num_workers: {number}: must be 1 to 1024, or 0 for one per core$"):
+        parse_beam_options([f"--direct_num_workers={number}"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "number"),
     [

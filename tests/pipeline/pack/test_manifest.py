@@ -6,11 +6,12 @@ from pipeline.files.lock import hold, user_of
 from pipeline.files.typed import as_json
 from pipeline.ids import RangeId
 from pipeline.pack.ledger import RangeCount
-from pipeline.pack.manifest import Manifest, not_finished, read_manifest, write_manifest
+from pipeline.pack.manifest import Manifest, need_manifest, not_finished, read_manifest, write_manifest
 from pipeline.pack.shard_stats import ShardStats, remove_shards
 from pipeline.threshold import Threshold
 from tests import fake_object_store
 from tests.pipeline.builders import configuration, plan, stored
+from transforms import bundled
 
 THRESHOLD = Threshold(0.4, True, "measured on a hundred pairs")
 
@@ -22,11 +23,12 @@ def stats(number: int, successes: int = 2, failed: dict[str, dict[str, int]] | N
     )
 
 
-def written(folder: Path, output: str, **head: Any) -> Manifest:
+def written(folder: Path, output: str, detector: str = "", **head: Any) -> Manifest:
     """Writes a manifest for a bad source, a range with a fault, and two shards, all passed in the wrong order."""
     stored(folder / "a.tar", "no tar")
     stored(folder / "b.jsonl", '{"image": "1.png", "caption": "a dog"}\n')
-    made = plan([folder / "a.tar", folder / "b.jsonl"], chunk={"pairs": 5})
+    sections = {"detector": {"model": detector}} if detector else {}
+    made = plan([folder / "a.tar", folder / "b.jsonl"], chunk={"pairs": 5}, **sections)
     counts = [
         RangeCount(
             RangeId(1, 1),
@@ -86,6 +88,15 @@ def test_what_a_manifest_says(tmp_path: Path) -> None:
     assert value["versions"]["pillow"] == version("pillow")
     assert value["models"] == {"detector": "folder:1", "phrases": "folder:2"}
     assert value["partial"] is False
+
+
+def test_the_warning_of_the_embedded_detector_is_in_the_manifest(tmp_path: Path) -> None:
+    value = as_json(written(tmp_path, str(tmp_path / "out"), "scene-grounder"))
+    assert value["warnings"] == [bundled.SCENE_GROUNDER_WARNING]
+    other = written(tmp_path, str(tmp_path / "other"))
+    assert "warnings" not in as_json(other)  # as in a manifest of an earlier release
+    assert need_manifest(tmp_path / "other").warnings == ()
+    assert need_manifest(tmp_path / "out").warnings == (bundled.SCENE_GROUNDER_WARNING,)
 
 
 def test_the_effective_configuration_is_that_of_ground_and_that_of_pack(tmp_path: Path) -> None:

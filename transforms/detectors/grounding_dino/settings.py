@@ -5,7 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from transforms.detectors.family import FamilySettings
-from transforms.settings import LegacyValue, PositiveInt, Recorded
+from transforms.settings import LegacyValue, PositiveInt, Recorded, at_most
+
+Side = Annotated[PositiveInt, at_most(16_384)]
+"""Pixels. A square input of the limit has 3 GB as floats."""
 
 
 class GroundingDinoSettings(FamilySettings):
@@ -14,9 +17,11 @@ class GroundingDinoSettings(FamilySettings):
     forward: Annotated[Literal["fast", "stock"], Recorded()] = Field(
         "fast", description="stock: the model's own code. fast: a faster order of the same computation."
     )
-    short_side: PositiveInt | None = Field(None, description="Pixels; default: from the model's processor.")
-    long_side: PositiveInt | None = Field(None, description="Pixels; default: from the model's processor.")
-    canvas_step: PositiveInt = Field(32, description="Pixels. Both sides are stretched to the nearest multiple.")
+    short_side: Side | None = Field(None, description="Pixels; default: from the model's processor.")
+    long_side: Annotated[PositiveInt, at_most(65_535)] | None = Field(
+        None, description="Pixels; default: from the model's processor."
+    )
+    canvas_step: Side = Field(32, description="Pixels. Both sides are stretched to the nearest multiple.")
     decode: Annotated[Literal["exact", "fast"], LegacyValue("exact")] = Field(
         "exact", description="fast: JPEGs of at least twice the model's input size are decoded at reduced scale."
     )

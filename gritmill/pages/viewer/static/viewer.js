@@ -252,11 +252,12 @@
     control("summary").textContent =
       `${plural(run.read, "pair")} read, ${number(run.written)} written · ${plural(samples.length, "sample")} of seed ${seed} · ` +
       `boxes by ${run.detector}`;
+    control("warnings").textContent = run.warnings.join(". ");
+    control("warnings").hidden = !run.warnings.length;
     const slider = control("threshold");
     slider.min = 0;
     slider.max = stops.score.length - 1;
     control("own").textContent = `this run: ${scoreText(stops.score[stops.own])}`;
-    control("own").title = run.threshold.source;
     control("threshold-note").textContent = note();
     control("charts").append(...charts(run));
     if (!samples.length) control("empty").textContent = "This run has no pairs.";
@@ -264,7 +265,8 @@
 
   function note() {
     const least = `There are no candidates below ${scoreText(run.floor)} (detector.floor).`;
-    return `Counts over all rows, with suppression, caps and the other settings of the run. ${least}`;
+    const counts = "Counts over all rows, with suppression, caps and the other settings of the run.";
+    return `Threshold of the run ${run.threshold}. ${counts} ${least}`;
   }
 
   control("threshold").addEventListener("input", (event) => {

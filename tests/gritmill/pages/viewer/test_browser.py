@@ -10,6 +10,7 @@ from gritmill.pages.viewer.view import view
 from pipeline.tables.detections import read_all
 from tests.gritmill.pages.viewer.browsing import IN_CHROMIUM, SETTLED, choose, find, press, slide
 from tests.gritmill.pages.viewer.conftest import ODD, counted, policy_of
+from tests.unsealed import unsealed
 from transforms.selection.judge import Kept, Rejected, judge
 from transforms.selection.select_boxes import select
 
@@ -65,6 +66,20 @@ def test_a_screenshot_is_of_something(browser, tmp_path):
     assert browser.save_screenshot(str(tmp_path / "page.png"))
     with Image.open(tmp_path / "page.png") as picture:
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 200
+
+
+def test_both_pages_show_the_warnings_of_the_manifest_and_the_origin_of_the_threshold(chromium, browser, copied):
+    assert [one.is_displayed() for one in find(browser, "#warnings")] == [False]
+    assert "Threshold of the run 0.8: as set in the configuration. " in find(browser, "#threshold-note")[0].text
+    manifest = unsealed(copied / "manifest.json")
+    manifest["warnings"] = ["boxes on <b>photos</b> mean nothing", "two"]
+    (copied / "manifest.json").write_text(json.dumps(manifest))
+    view(copied, copied / "view")
+    for name in ("index.html", "clicks.html"):
+        chromium.get(f"file://{copied}/view/{name}")
+        chromium.execute_async_script(SETTLED)
+        assert [one.text for one in find(chromium, "#warnings")] == ["boxes on <b>photos</b> mean nothing. two"]
+        assert chromium.get_log("browser") == []
 
 
 def table_of(run):
