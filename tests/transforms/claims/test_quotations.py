@@ -1,5 +1,7 @@
 """Quoted text of captions. Between asterisks: what is asked about."""
 
+from itertools import chain
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,7 +105,7 @@ _BETWEEN = ["the man~s hat", "it isn~t", "5 o~clock"]
 
 
 def words(*lists):
-    return st.lists(st.sampled_from(sum(lists, [])), max_size=6).map(" ".join)
+    return st.lists(st.sampled_from([*chain(*lists)]), max_size=6).map(" ".join)
 
 
 @given(words(_PLAIN, _ELIDED, _ENDING, _BETWEEN), st.sampled_from("'’`´"))
