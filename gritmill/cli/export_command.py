@@ -113,5 +113,5 @@ def export(
     json_output.add(folder=output, format=to, counts=written["figures"], ledger=written["run"]["ledger"])
     for name, number in written["figures"].items():
         print(f"{number:>12,}  {name}")
+    outcome.check_exported(written["figures"], written["run"]["ledger"]["written"], quads)
     print(f"{to} and a data card in {output}")
-    outcome.check_exported(written["figures"], quads)
