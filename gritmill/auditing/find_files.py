@@ -34,6 +34,20 @@ def find_files(inputs: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(uri for pattern in inputs for uri in _files_of(pattern)))
 
 
+def runs_with_claims(uris: Iterable[str]) -> list[str]:
+    """The run folders of gritmill to which some of the files belong, if their records have verdicts on claims."""
+    shards = dict.fromkeys(map(files.parent, uris))
+    folders = [files.parent(folder) for folder in shards if files.name(folder) == layout.SHARDS]
+    return list(filter(_has_claims, folders))
+
+
+def _has_claims(folder: str) -> bool:
+    with suppress(RunFault):  # a manifest.json of another program
+        manifest = read_manifest(folder)
+        return bool(manifest and manifest.claim_rules)
+    return False
+
+
 def _files_of(pattern: str) -> Iterator[str]:
     paths = [pattern] if _exists(pattern) else expand(pattern)
     for path in paths:
