@@ -97,9 +97,10 @@ def _undecided(result: dict[str, Any]) -> Iterator[str]:
     """Why counts are undecided, if there are any, and who has decided them."""
     if result["claims"] and result["claims"]["count"]["number"]:
         yield _UNDECIDED
-        for run in result["runs"][:1]:
-            more = " (and those of the other runs)" if len(result["runs"]) > 1 else ""
-            yield f"A run knows it: its own verdicts are in {files.join(run, layout.REPORT_PAGE)}{more} and in the records."
+        if found := result["runs"]:
+            report = files.join(found[0], layout.REPORT_PAGE)
+            more = " (and those of the other runs)" if len(found) > 1 else ""
+            yield f"A run knows it: its own verdicts are in {report}{more} and in the records."
 
 
 def _example_lines(result: dict[str, Any]) -> Iterator[str]:
