@@ -71,7 +71,9 @@ def export(
     ] = ExportOptions.quads,
     with_decoys: Annotated[
         bool,
-        typer.Option("--with-decoys", help="Also statements about decoys that were not found, for --to relations."),
+        typer.Option(
+            "--with-decoys", help="Also statements that a thing is there, false ones of decoys, for --to relations."
+        ),
     ] = ExportOptions.with_decoys,
     allow_blind: Annotated[
         bool,
