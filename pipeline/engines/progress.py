@@ -113,7 +113,8 @@ class WorkerProgress:
             if chunk := self._chunks.get(thread):
                 content |= {name: value for name, value in vars(chunk).items() if name != "pairs"}
             path = os.path.join(self.folder, f"{PROGRESS}{os.getpid()}-{thread}.json")
-            with suppress(OSError):  # a run must not fail because of its progress
+            # A run must not fail because of its progress. Of a position that is no JSON, the commit says so.
+            with suppress(OSError, TypeError, ValueError):
                 with open(path + "~", "w", encoding="ascii") as file:
                     json.dump(content, file)
                 os.replace(path + "~", path)

@@ -25,7 +25,7 @@ _SINGLE = re.compile(
     (?<!\w)['‘’`´][nr]['‘’`´](?!\w)  # rock 'n' roll: neither is a quotation mark
     # '57, '90s, 'em; also where a text was split into words: "man 's", "o 'clock"
     | (?P<may_open>(?<!\w)['‘’`´](?:\d\ds?(?![\w%°:/])|(?:[stdm]|re|ll|ve|clock|em|im|er|ere|n|tis|twas|til|till|cause
-        |cuz|coz|bout|round|neath|tween|gainst|fros?|stache|vette|hood|gator|nuff|sup|kay|shrooms?|burbs)\b))
+        |cuz|coz|bout|round|neath|tween|gainst|fros?|stache|vette|hood|gator|nuff|sup|kay|shrooms?|burbs|lil|ole?|cos)\b))
     | (?P<opens>(?<!\w)['‘’‚`´](?=\w)|(?<![^\s(\[{<“«])['‘’‚`´](?=\S))
     # dogs' bowls, Felix' bowl, a 6' man, a rockin' chair, an ol' dog
     | (?P<may_close>(?:(?<=[szx\d])|(?<=in|an|th|ol)|(?<=\b\w))['‘’`´](?!\w))

@@ -123,7 +123,7 @@ class Relations(LineFormat):
         """Yields one line with the facts of a sample, and what all of its statements have."""
         record = sample.record
         facts = find_facts(record, counts, self.options.with_decoys)
-        if self.options.with_decoys:  # 0 says that none was not found
+        if self.options.with_decoys:  # 0 says that all were found
             counts.update({DECOYS: sum(fact.basis == "not_found" for fact in facts)})
         if not facts:
             raise LeftOut("captions without a fact that boxes decide")

@@ -280,3 +280,8 @@ def test_an_export_of_a_run_without_samples_says_in_each_format_what_it_has_writ
     assert not [
         path for path in Path("out").rglob("*") if path.suffix in (".jpg", ".xml", ".txt") and path.stat().st_size
     ]
+
+
+def test_an_audit_of_a_run_without_samples_says_so(empty, call):
+    line = f"gritmill: FILE: {empty}: this run has no samples; its report.html says why"
+    assert call("audit", empty) == (2, "", [line])

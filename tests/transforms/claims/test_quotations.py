@@ -86,6 +86,7 @@ def test_text_is_quoted(caption):
         "at 4 o 'clock *two dogs* want the girls' food",
         "a man`s hat near *two dogs* and the boys` beds",
         "a 'fro near *two dogs* and a rockin' chair",
+        "a 'lil cat near *two dogs* and an 'ol man of the boys' school",
         "a 'no cats' sign near *two dogs* of the boys' school",
         "'no cats' and *two dogs* and 'no cats'",
         "a 'no cats' sign near *two dogs* and a '50 mph' sign",
