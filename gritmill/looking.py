@@ -29,7 +29,9 @@ _NO_TEXTS = frozenset({"nan", "null", "none", "<na>", "n/a", "#n/a"})
 _UNKNOWN = "unknown"
 _JSON = "coco or json"  # only the content says which
 
-Sources = Annotated[PathsOrUris, Option("", "Sources: paths, globs, folders or URIs.", "INPUT", cli_type=list[str])]
+Sources = Annotated[
+    PathsOrUris, Option("", "Sources: paths, globs, brace patterns, folders or URIs.", "INPUT", cli_type=list[str])
+]
 ConfigOption = Annotated[Config, Option("--config", "YAML file, or a name from configs/.", "CONFIG", cli_type=str)]
 
 

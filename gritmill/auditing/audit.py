@@ -35,7 +35,8 @@ def audit(
 
     Returns:
       `files`: for each file `uri`, `taken` (what it was taken for), `rows`, `broken` and `fault` (why it cannot be
-      read, or not completely). `left_out`: a line for each file whose format is unknown.
+      read, or not completely). `left_out`: a line for each file whose format is unknown. `runs`: folders of gritmill's
+      runs that files belong to, if their records have claims.
       `counts`: the numbers of pictures, pairs, boxes, ….
       `checks`: by name, `title`, `found` among `of` of the `unit`, `per_thousand` with its interval of 95 %, `low` and
       `high` (None if `of` is 0), and `examples`. `claims`: by kind, the same for each verdict, and the number of each
@@ -49,9 +50,10 @@ def audit(
     if examples < 0:
         raise CallError(f"--examples: {examples}: must be at least 0")
     paths = list_paths(inputs, "FILE: the list is empty")
-    from gritmill.auditing.find_files import find_files
+    from gritmill.auditing.find_files import find_files, runs_with_claims
     from gritmill.auditing.read_rows import RowReader
     from gritmill.auditing.run import run
 
     reader = RowReader.from_options(format, dialect, column)
-    return run(find_files(paths), reader, limit, examples, not no_claims)
+    found = find_files(paths)
+    return run(found, reader, limit, examples, not no_claims) | {"runs": runs_with_claims(found)}

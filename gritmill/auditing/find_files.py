@@ -8,7 +8,7 @@ from contextlib import suppress
 from pipeline import files, layout
 from pipeline.faults import CallError, RunFault
 from pipeline.files.typed import find_typed
-from pipeline.pack.manifest import read_manifest
+from pipeline.pack.manifest import Manifest, read_manifest
 from pipeline.plan.braces import expand
 from pipeline.source_kinds import METADATA, unpacked_name
 
@@ -29,9 +29,23 @@ def find_files(inputs: Sequence[str]) -> list[str]:
     same rows in two files, one of them. Of a table and a tar with the same name, as img2dataset writes them, the table.
 
     Raises:
-      CallError: an input matches no file, a folder has none that can be read, or an export in it is not finished.
+      CallError: an input matches no file, a folder has none that can be read, a run has no samples, or an export in it
+        is not finished.
     """
     return list(dict.fromkeys(uri for pattern in inputs for uri in _files_of(pattern)))
+
+
+def runs_with_claims(uris: Iterable[str]) -> list[str]:
+    """The run folders of gritmill to which some of the files belong, if their records have verdicts on claims."""
+    shards = dict.fromkeys(map(files.parent, uris))
+    folders = [files.parent(folder) for folder in shards if files.name(folder) == layout.SHARDS]
+    return [folder for folder in folders if (manifest := _manifest(folder)) and manifest.claim_rules]
+
+
+def _manifest(folder: str) -> Manifest | None:
+    with suppress(RunFault):  # a manifest.json of another program
+        return read_manifest(folder)
+    return None
 
 
 def _files_of(pattern: str) -> Iterator[str]:
@@ -70,9 +84,10 @@ def _exists(path: str) -> bool:
 
 
 def _in_folder(folder: str) -> list[str]:
-    with suppress(RunFault):  # a manifest.json of another program
-        if manifest := read_manifest(folder):
-            return [files.join(folder, shard.index) for shard in manifest.shards]
+    if manifest := _manifest(folder):
+        if not manifest.shards:
+            raise CallError(f"FILE: {folder}: this run has no samples; its {layout.REPORT_PAGE} says why")
+        return [files.join(folder, shard.index) for shard in manifest.shards]
     uris = [info.uri for infos in files.list_tree(folder).values() for info in infos]
     found = {uri for uri in uris if unpacked_name(uri.lower()).endswith(_ENDINGS) and not METADATA.search(uri)}
     for export in sorted({folder, *(match[1] for match in map(_OF_EXPORT.match, found) if match)}):

@@ -5,7 +5,7 @@ from typing import Annotated
 from gritmill.options import Option, PathsOrUris
 
 Audited = Annotated[
-    PathsOrUris, Option("", "Grounded data: paths, globs, folders or URIs.", "FILE", cli_type=list[str])
+    PathsOrUris, Option("", "Grounded data: paths, globs, brace patterns, folders or URIs.", "FILE", cli_type=list[str])
 ]
 FormatOption = Annotated[
     str | None,

@@ -236,7 +236,7 @@ def evaluate(call: Call, phrases_only: bool, relations: bool, detect: bool) -> N
 def calibrate(
     call: Call, output: str, without_truth: str | None, clicks: str | None, config_name: str, changes: list[str]
 ) -> None:
-    """Find the score threshold for a target precision: on annotations, on a run without, or from your answers."""
+    """Find a score threshold: from annotations, from your answers, or from the numbers that captions state."""
     from gritmill.evaluation import options, tables
 
     way = "--clicks" if clicks is not None else "--without-truth" if without_truth is not None else "--truth"

@@ -36,7 +36,7 @@ _SET = inspect.Parameter(
         list[str] | None,
         typer.Option(
             "--set",
-            help="Configuration keys to change, such as selection.score=0.4.",
+            help="Configuration keys to change, such as source.kind=csv for ground or selection.score=0.4 for pack.",
             metavar="KEY=VALUE...",
             autocompletion=completer("changes"),
         ),

@@ -71,7 +71,9 @@ def export(
     ] = ExportOptions.quads,
     with_decoys: Annotated[
         bool,
-        typer.Option("--with-decoys", help="Also statements about decoys that were not found, for --to relations."),
+        typer.Option(
+            "--with-decoys", help="Also statements that a thing is there, false ones of decoys, for --to relations."
+        ),
     ] = ExportOptions.with_decoys,
     allow_blind: Annotated[
         bool,
@@ -113,5 +115,5 @@ def export(
     json_output.add(folder=output, format=to, counts=written["figures"], ledger=written["run"]["ledger"])
     for name, number in written["figures"].items():
         print(f"{number:>12,}  {name}")
+    outcome.check_exported(written["figures"], written["run"]["ledger"]["written"], quads)
     print(f"{to} and a data card in {output}")
-    outcome.check_exported(written["figures"], quads)

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 def check_ledger(report: "Report", max_failed: float = 0.0, allow_faults: bool = False) -> None:
-    """Raises DataFault if the data has more faults than allowed, or if nothing was written."""
+    """Raises DataFault if the data has more faults than allowed, or if no pair was written."""
     ledger = report.ledger
     read, failed = ledger.read, ledger.failed_pairs
     if not ledger.written:
         counts = f"{counted(read, 'pair')} read, {ledger.rejected_pairs:,} rejected, {failed:,} failed"
         uncaptioned = ledger.rejected.get("no_caption", 0) == read > 0
         hint = "; set source.columns.caption to the field with the caption" if uncaptioned else ""
-        raise DataFault(f"nothing was written: {counts}{hint}")
+        raise DataFault(f"no pair was written: {counts}{hint}")
     if failed / read > max_failed:
         raise DataFault(f"{failed:,} of {counted(read, 'pair')} failed, more than --max-failed {max_failed:g} allows")
     for name, table in report.tables.items():
@@ -29,14 +29,19 @@ def check_ledger(report: "Report", max_failed: float = 0.0, allow_faults: bool =
         raise DataFault(f"{fault.source}: {fault.fault} (--allow-source-faults accepts this)")
 
 
-def check_exported(figures: dict[str, int], quads: bool) -> None:
-    """Raises DataFault if an export has no samples, or `relations` no statements."""
-    if figures.get("statements") == 0:
+def check_exported(figures: dict[str, int], written: int, quads: bool) -> None:
+    """Raises DataFault if an export has no samples, or `relations` no statements. written: the samples of the run."""
+    if not written:
+        missing, reason = "samples", "the run has none; its report.html says why"
+    elif figures.get("statements") == 0:
         from gritmill.exports.relations.format import why_none
 
-        raise DataFault(f"nothing was written: {why_none(quads).replace('`', '')}")
-    if figures.get("samples") == 0:
-        raise DataFault("nothing was written: the format can carry no sample of the run; export another format or run")
+        missing, reason = "statements", why_none(quads).replace("`", "")
+    elif figures.get("samples") == 0:
+        missing, reason = "samples", "the format can carry none of the run; export another format or run"
+    else:
+        return
+    raise DataFault(f"no {missing} were written, only files without {missing} and a data card: {reason}")
 
 
 def check_measured(figures: Any, pictures: dict[str, Any]) -> None:

@@ -6,13 +6,17 @@ from typing import Any
 
 from rich.table import Column, Table
 
+from pipeline import files, layout
 from pipeline.faults import printable
 from pipeline.screen import data_console
 from transforms.wording import counted
 
 _FILES = 20  # are listed; of the others only the number
 _KINDS = ("count", "relation", "rank")
-_NOTE = "Intervals are of 95 %, by picture. No floor of a detector is known: a count with too few boxes is undecided."
+_NOTE = "Intervals are of 95 %, by picture."
+_UNDECIDED = (
+    "An audit does not know what a detector found below its threshold: a count with too few boxes is undecided."
+)
 
 
 def show(result: dict[str, Any]) -> None:
@@ -86,7 +90,17 @@ def _nothing_lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"found nothing: {', '.join(clean)}"
     if absent:
         yield f"not in this data: {', '.join(absent)}"
-    yield _NOTE
+    yield " ".join([_NOTE, *_undecided(result)])
+
+
+def _undecided(result: dict[str, Any]) -> Iterator[str]:
+    """Why counts are undecided, if there are any, and who has decided them."""
+    if result["claims"] and result["claims"]["count"]["number"]:
+        yield _UNDECIDED
+        if found := result["runs"]:
+            report = files.join(found[0], layout.REPORT_PAGE)
+            more = " (and those of the other runs)" if len(found) > 1 else ""
+            yield f"A run knows it: its own verdicts are in {report}{more} and in the records."
 
 
 def _example_lines(result: dict[str, Any]) -> Iterator[str]:

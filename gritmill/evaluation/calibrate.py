@@ -26,7 +26,7 @@ def calibrate(
     on: options.On = TruthFormat.JSONL,
     images: options.Images = None,
     split: options.Split = None,
-    limit: options.LimitPictures = None,
+    limit: options.LimitCalibration = None,
     seed: options.Seed = 0,
     quiet: Quiet = True,
 ) -> dict[str, Any]:

@@ -42,10 +42,14 @@ ClicksFile = Annotated[
         "--clicks", "Answers saved by the page of view: finds the threshold from them.", "FILE", cli_type=str | None
     ),
 ]
-On = Annotated[str, Option("--on", "Format of the data set.", cli_type=TruthFormat)]
+On = Annotated[str, Option("--on", "Format of the data set; vsr only for eval --relations.", cli_type=TruthFormat)]
 Images = Annotated[PathOrUri | None, Option("--images", "Folder of the images.", "DIR", cli_type=str | None)]
 Split = Annotated[str | None, Option("--split", "Split of the data set: val, test, testA, ...", "NAME")]
 LimitPictures = Annotated[int | None, Option("--limit", "Use only the first N images.", "N", min=1)]
+LimitCalibration = Annotated[
+    int | None,
+    Option("--limit", "Use only the first N images; with --without-truth, about N pairs (20,000).", "N", min=1),
+]
 ResultFile = Annotated[PathOrUri | None, Option("--output", "JSON file for all figures.", "FILE", cli_type=str | None)]
 CalibrationFolder = Annotated[
     PathOrUri, Option("--output", "Folder for calibration.json and calibration.html.", "DIR", cli_type=str)

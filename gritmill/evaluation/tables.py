@@ -39,7 +39,7 @@ def show_phrases(result: dict[str, Any]) -> None:
         ("marked, but not extracted", figures["misses"], figures["marked"]),
         ("extracted, but not marked", figures["false_alarms"], figures["extracted"]),
     ):
-        console.print(f"{title}:")
+        console.print(f"{title}:{'' if reasons else ' none'}")
         for reason, number in reasons.items():
             console.print(f"  {number:>7}  {percent(number / total):>6}  {printable(reason)}", soft_wrap=True)
 

@@ -87,7 +87,7 @@ def export(
     source, target = files.canonical(run), files.canonical(output)
     manifest = need_manifest(run)
     if isinstance(export_format, ChecksRun):
-        export_format.check_run(manifest.configuration)
+        export_format.check_run(manifest)
     checked = checked_boxes(fspath(calibration), manifest) if calibration else ""
     if target == source:
         raise CallError(f"--output: {output}: this is the run folder; use another folder")

@@ -14,6 +14,7 @@ from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
 from pipeline import files, layout
 from pipeline.files.publish import publish
+from pipeline.pack.manifest import Manifest
 from transforms.phrases.class_names import class_name, goes_on
 from transforms.records import Box, Grounding, Phrase
 from transforms.text.grounded_caption import Corners, Span, choose_spans
@@ -102,8 +103,8 @@ class Format(Protocol):
 class ChecksRun(Protocol):
     """A built-in format that cannot be made from every run."""
 
-    def check_run(self, configuration: Mapping[str, Any]) -> None:
-        """Is called first, with the configuration of the run.
+    def check_run(self, manifest: Manifest) -> None:
+        """Is called first, with the manifest of the run.
 
         Raises:
           CallError: the format cannot be made from it.

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from glob import escape, glob
@@ -32,7 +32,8 @@ _LAST_LOOK_SECONDS = 10.0
 class State:
     """How far a run is.
 
-    done: pairs or shards, of earlier runs too. share: of all work, 0..1. total: of pairs or shards; None if unknown.
+    done: pairs or shards, of earlier runs too. share: of all work, 0..1; if it is 0 and something is done, it is not
+    known. total: of pairs or shards; None if unknown.
     earlier: how many of `done` earlier runs did; None if not known yet. working: the work of which nothing is done yet.
     """
 
@@ -53,7 +54,8 @@ class ChunkInWork:
     """What a worker says about its chunk.
 
     pairs: finished. chunk: its name; empty if there is none. size: its pairs. loading: the stage whose model is being
-    loaded, or empty. since: Unix time of the start of the chunk, or of that loading.
+    loaded, or empty. since: Unix time of the start of the chunk, or of that loading. next: the position of the next
+    chunk in the source, as in `Timing`.
     """
 
     pairs: int
@@ -61,6 +63,7 @@ class ChunkInWork:
     size: int = 0
     since: float = 0.0
     loading: str = ""
+    next: Mapping[str, Any] | None = field(default_factory=dict)
 
 
 @dataclass
@@ -75,9 +78,9 @@ class WorkerProgress:
     clock: Callable[[], float] = time.time
     _chunks: dict[int, ChunkInWork] = field(default_factory=dict)
 
-    def begin(self, chunk: str, size: int) -> None:
-        """Says that a chunk of `size` pairs is in work."""
-        self._chunks[threading.get_ident()] = ChunkInWork(0, chunk, size, self.clock())
+    def begin(self, chunk: str, size: int, next_position: Mapping[str, Any] | None) -> None:
+        """Says that a chunk of `size` pairs is in work, and where the next one starts; None after the last one."""
+        self._chunks[threading.get_ident()] = ChunkInWork(0, chunk, size, self.clock(), next=next_position)
         self(0)
 
     def end(self) -> None:
@@ -108,9 +111,10 @@ class WorkerProgress:
             thread = threading.get_ident()
             content: dict[str, Any] = {"pairs": pairs}
             if chunk := self._chunks.get(thread):
-                content |= {"chunk": chunk.chunk, "size": chunk.size, "since": chunk.since, "loading": chunk.loading}
+                content |= {name: value for name, value in vars(chunk).items() if name != "pairs"}
             path = os.path.join(self.folder, f"{PROGRESS}{os.getpid()}-{thread}.json")
-            with suppress(OSError):  # a run must not fail because of its progress
+            # A run must not fail because of its progress. Of a position that is no JSON, the commit says so.
+            with suppress(OSError, TypeError, ValueError):
                 with open(path + "~", "w", encoding="ascii") as file:
                     json.dump(content, file)
                 os.replace(path + "~", path)
@@ -123,8 +127,9 @@ def chunks_in_work(folder: str) -> list[ChunkInWork]:
         with suppress(Exception), open(path, encoding="ascii") as file:
             said = json.load(file)
             chunk, size, since = said.get("chunk", ""), said.get("size", 0), said.get("since", 0.0)
-            loading = str(said.get("loading", ""))
-            found.append(ChunkInWork(int(said["pairs"]), str(chunk), int(size), float(since), loading))
+            loading, position = str(said.get("loading", "")), said.get("next", {})
+            position = None if position is None else dict(position)
+            found.append(ChunkInWork(int(said["pairs"]), str(chunk), int(size), float(since), loading, position))
     return found
 
 
@@ -317,25 +322,28 @@ class _Bar:
         )
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self._bar.start()
-        self._task = self._bar.add_task(title, total=1.0, text="")
+        self._task = self._bar.add_task(title, total=None, text="")  # moves to and fro until a share is known
 
     def say(self, line: str) -> None:
         self._bar.console.print(line, markup=False, highlight=False)
 
     def show(self, state: State, pace: Pace, now: float, elapsed: float) -> None:
-        self._bar.update(self._task, completed=state.share, text=describe(state, self._unit, pace, now))
+        total = 1.0 if state.share else None
+        self._bar.update(self._task, total=total, completed=state.share, text=describe(state, self._unit, pace, now))
 
     def close(self) -> None:
         self._bar.stop()
 
 
 def describe(state: State, unit: str, pace: Pace, now: float, elapsed: float | None = None) -> str:
-    """The state in one line: share, number, pace, time left.
+    """The state in one line: share, if it is known, number, pace, time left.
 
     Before there is a pace, it says no time left, but the time since the start of this run (`elapsed`, if given).
     """
     rate, left = pace.rate(now), pace.seconds_left(now)
-    parts = [f"{int(state.share * 100)}%", state.counted(state.done, unit)]
+    percent = "<1%" if 0 < state.share < 0.01 else f"{int(state.share * 100)}%"
+    parts = [percent] if state.share or not state.done else []
+    parts += [state.counted(state.done, unit)]
     parts += [f"{rate:.1f}/s"] if rate is not None else []
     if left is not None:
         parts.append(f"{_duration(left)} left")

@@ -1,5 +1,6 @@
 """The progress of a run of `ground`, computed from committed chunks."""
 
+import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,12 +20,18 @@ from pipeline.tables.range_summary import RangeSummary, Timing
 from pipeline.tables.table import Listing, Table
 from transforms.wording import counted
 
+_COMPRESSED = re.compile(r"\.(gz|tgz|zst|zstd)\Z", re.IGNORECASE)
+
 
 class GroundProgress:
-    """The progress of a run. All tables have equal weight; the share of a table is measured in source bytes.
+    """The progress of a run. All tables have equal weight.
 
-    Pairs are counted in the last table, where they are complete. Create it before the run starts: what the tables have
-    then, as `listings` say, was done earlier, except chunks that are to be processed again.
+    The share of a table is that of all pairs if their number is known, else that of all source bytes. Of a source that
+    is read only forward (a compressed file, an Arrow file), nobody knows how many of its bytes a chunk has; they count
+    when the source is finished. Pairs are counted in the last table, where they are complete.
+
+    Create it before the run starts: what the tables have then, as `listings` say, was done earlier, except chunks that
+    are to be processed again.
     """
 
     def __init__(
@@ -61,7 +68,7 @@ class GroundProgress:
             table.update()
         chunks = progress.chunks_in_work(self._folder) if files.is_local(self._folder) else []
         in_progress = sum(chunk.pairs for chunk in chunks)
-        share = mean(table.share for table in self._tables) + in_progress * last.share_of_a_pair(self._total)
+        share = mean(table.share for table in self._tables) + sum(map(last.share_in_work, chunks))
         working = progress.describe_silent(chunks, self._clock())
         return progress.State(last.pairs + in_progress, min(share, 1.0), self._total, self._earlier, working)
 
@@ -74,15 +81,15 @@ class GroundProgress:
 @dataclass(slots=True)
 class _OpenRange:
     """A range that is not finished. pairs: of its committed chunks, by number. last: the highest of these numbers.
-    done: the source bytes up to its end."""
+    done: the work up to its end; 0 if that is not known."""
 
     pairs: dict[int, int] = field(default_factory=dict)
     last: int = -1
     done: float = 0.0
 
     @property
-    def bytes(self) -> float:
-        """The source bytes of the committed chunks: chunks in between may be processed again."""
+    def work(self) -> float:
+        """The work of the committed chunks: chunks in between may be processed again."""
         return self.done * len(self.pairs) / (self.last + 1)
 
 
@@ -99,14 +106,16 @@ class _TableProgress:
         self._plan = plan
         self._table = table
         self._parents = parents
-        self._total = sum(source.size for source in plan.sources if source.ranges) or 1
         self._counts = [sum(spec.pairs or 0 for spec in source.ranges) for source in plan.sources]
+        self._known = all(spec.pairs is not None for source in plan.sources for spec in source.ranges)
+        self._sizes = self._counts if self._known else [source.size if source.ranges else 0 for source in plan.sources]
+        self._total = sum(self._sizes) or 1
         self._seen = dict(earlier.chunks)
         self._finished = set(earlier.finished)
         self._earlier = (frozenset(self._finished), sorted(self._seen.keys() - set(again)))
         self._new: list[tuple[RangeId, RangeSummary]] = []
         self._finished_pairs = 0
-        self._finished_bytes = 0.0
+        self._finished_work = 0.0
         self._open: dict[RangeId, _OpenRange] = {}
 
     @property
@@ -116,23 +125,28 @@ class _TableProgress:
 
     @property
     def share(self) -> float:
-        """The finished share of all source bytes, 0..1."""
-        return min((self._finished_bytes + sum(one.bytes for one in self._open.values())) / self._total, 1.0)
+        """The finished share of all work, 0..1."""
+        return min((self._finished_work + sum(one.work for one in self._open.values())) / self._total, 1.0)
 
-    def share_of_a_pair(self, total: int | None) -> float:
-        """The share of one pair: of all pairs if their number is known, else as large as those of committed pairs."""
-        if total is not None:
-            return 1 / max(total, 1)
-        return self.share / self.pairs if self.pairs else 0.0
+    def share_in_work(self, chunk: progress.ChunkInWork) -> float:
+        """The share of the finished pairs of a chunk. If its work is not known, each is as large as committed pairs."""
+        if self._known:
+            return chunk.pairs / self._total
+        with suppress(TypeError, ValueError, LookupError):  # the file is of another version, or damaged
+            range_id = ChunkId(*map(int, re.split("[/-]", chunk.chunk))).range_id
+            begin = self._open[range_id].done if range_id in self._open else 0.0
+            if chunk.next != {} and (work := self._work_until(range_id, chunk.next) - begin) > 0:
+                return work / self._total * min(chunk.pairs / chunk.size, 1.0)
+        return chunk.pairs * self.share / self.pairs if self.pairs else 0.0
 
     def count_earlier(self) -> None:
         """Counts what was there when this object was created; from the start, if a call before this one failed."""
         finished, chunks = self._earlier
-        self._finished_pairs, self._finished_bytes, self._open = 0, 0.0, {}
+        self._finished_pairs, self._finished_work, self._open = 0, 0.0, {}
         rows = read_many(map(self._table.summary_uri, finished), RangeSummary, lambda summary: summary.rows)
         for range_id, pairs in zip(finished, rows, strict=True):
             self._count_range(range_id, pairs)
-        for chunk in reversed(chunks):  # the last one of a range says how much of its source is done
+        for chunk in reversed(chunks):  # the last one of a range says how much of its work is done
             if chunk.range_id not in finished and self._is_current(chunk):
                 self._count_chunk(chunk)
 
@@ -168,14 +182,14 @@ class _TableProgress:
     def _count_range(self, range_id: RangeId, pairs: int) -> None:
         self._open.pop(range_id, None)
         self._finished_pairs += pairs
-        self._finished_bytes += self._range_bytes(range_id)
+        self._finished_work += self._range_work(range_id)
 
     def _count_chunk(self, chunk: ChunkId) -> None:
         pairs, next_position = self._read_chunk(chunk)
         counted = self._open.setdefault(chunk.range_id, _OpenRange())
         counted.pairs[chunk.number] = pairs
         if chunk.number > counted.last:
-            counted.last, counted.done = chunk.number, self._done_bytes(chunk.range_id, next_position)
+            counted.last, counted.done = chunk.number, self._work_until(chunk.range_id, next_position)
 
     def _read_chunk(self, chunk: ChunkId) -> tuple[int, Mapping[str, Any] | None]:
         """The number of pairs, and where the next chunk starts: from the timing, which is small, else from the rows."""
@@ -186,19 +200,20 @@ class _TableProgress:
         file = self._table.open(chunk)
         return len(file.rows()), file.metadata["next"]
 
-    def _range_bytes(self, range_id: RangeId) -> float:
-        """The source bytes of a range: in proportion to its pairs if known, else an equal part of the source."""
+    def _range_work(self, range_id: RangeId) -> float:
+        """The work of a range: in proportion to its pairs if known, else an equal part of the source."""
         source, spec = self._plan.range(range_id)
-        pairs = self._counts[range_id.source]
-        return source.size * spec.pairs / pairs if spec.pairs and pairs else source.size / len(source.ranges)
+        size, pairs = self._sizes[range_id.source], self._counts[range_id.source]
+        return size * spec.pairs / pairs if spec.pairs and pairs else size / len(source.ranges)
 
-    def _done_bytes(self, range_id: RangeId, next_position: Mapping[str, Any] | None) -> float:
-        """The source bytes of a range up to a position."""
-        _, spec = self._plan.range(range_id)
-        range_bytes = self._range_bytes(range_id)
-        if not next_position or FAULT in next_position:
-            return range_bytes
+    def _work_until(self, range_id: RangeId, position: Mapping[str, Any] | None) -> float:
+        """The work of a range up to a position; 0 if that is not known."""
+        source, spec = self._plan.range(range_id)
+        work = self._range_work(range_id)
+        if not position or FAULT in position:
+            return work
         if spec.pairs:
-            return range_bytes * int(next_position["index"] - spec.start["index"]) / spec.pairs
-        # Offsets in a gzipped tar count uncompressed bytes, so the estimate is too high there.
-        return min(float(next_position["offset"]), range_bytes)
+            return work * int(position["index"] - spec.start["index"]) / spec.pairs
+        if source.kind == "webdataset" and not _COMPRESSED.search(source.uri):
+            return min(float(position["offset"]), work)
+        return 0.0  # the position is not in bytes of the file

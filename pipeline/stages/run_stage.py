@@ -88,7 +88,7 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
     def _run(self, chunk: Chunk, model: StageRunner) -> Chunk:
         pairs, chunk_id = len(chunk.pairs), ChunkId(chunk.source, chunk.range, chunk.number)
         if self.progress and pairs and self.position == 0:
-            self.progress.begin(chunk_id.stem, pairs)
+            self.progress.begin(chunk_id.stem, pairs, chunk.next_position)
         with self.releasing(chunk_id):
             done = model.run(chunk, self.table, partial(self._report, pairs), partial(self.crashed, chunk_id))
         if self.progress and self.position == self.tables - 1:

@@ -4,7 +4,7 @@ separate process, measures the time, and reuses committed rows."""
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -39,8 +39,8 @@ def _ignore() -> None:
 class ChunkProgress(Protocol):
     """Hears when a chunk begins and ends, and how many of its pairs are done in between."""
 
-    def begin(self, chunk: str, size: int) -> None:
-        """A chunk of `size` pairs is in work."""
+    def begin(self, chunk: str, size: int, next_position: Mapping[str, Any] | None) -> None:
+        """A chunk of `size` pairs is in work. next_position: where the next one starts; None after the last one."""
 
     def __call__(self, pairs: int) -> None:
         """So many of its pairs are done."""

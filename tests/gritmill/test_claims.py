@@ -88,6 +88,34 @@ def test_an_audit_of_the_shards_finds_the_claims_of_the_records(finished):
     assert result["claims"]["rules"] == RULES_VERSION
 
 
+def test_an_audit_says_who_knows_what_is_undecided_in_it(finished, tmp_path, call):
+    unknown = (
+        "An audit does not know what a detector found below its threshold: a count with too few boxes is undecided."
+    )
+    of_run = f"A run knows it: its own verdicts are in {finished}/report.html and in the records."
+
+    def note(*words):
+        status, screen, _ = call("audit", *words)
+        assert status == 0
+        (line,) = (line for line in screen.splitlines() if line.startswith("Intervals are of 95 %, by picture."))
+        return line.removeprefix("Intervals are of 95 %, by picture.").strip()
+
+    assert note(finished) == note(finished / "shards/*.parquet") == f"{unknown} {of_run}"
+    assert (finished / "report.html").exists()
+    assert note(finished, "--no-claims") == ""
+    for name, manifest in (("foreign", b"{}"), ("older", (finished / "manifest.json").read_bytes()), ("bare", b"")):
+        shutil.copytree(finished / "shards", tmp_path / name / "shards")
+        if manifest:
+            (tmp_path / name / "manifest.json").write_bytes(manifest)
+    changed = json.loads((tmp_path / "older/manifest.json").read_text())
+    del changed["checksum"]
+    (tmp_path / "older/manifest.json").write_text(json.dumps(changed | {"claim_rules": 0}))
+    for name in ("foreign", "older", "bare"):
+        assert note(tmp_path / name / "shards/*.parquet") == unknown
+    second = shutil.copytree(finished, tmp_path / "second")
+    assert note(finished, second).endswith("report.html (and those of the other runs) and in the records.")
+
+
 def test_contradicted_pairs_are_rejected_each_kind_by_its_setting(finished, tmp_path):
     relations = packed(finished, tmp_path / "relations", selection={"claims": DROP})
     assert relations["ledger"]["rejected"] == {"contradicted_relation": 8}

@@ -1,11 +1,16 @@
 """What a run says of itself: how much earlier runs did, that there is nothing to do, and its log."""
 
+import gzip
+import json
 import shutil
 
+import pyarrow as pa
 import pytest
 
 import gritmill
 from pipeline.configuration import Configuration
+from pipeline.engines.pace import Pace
+from pipeline.engines.progress import WorkerProgress, describe
 from pipeline.ground.progress import GroundProgress
 from pipeline.pack.progress import PackProgress
 from pipeline.plan.plan import read_plan
@@ -45,10 +50,10 @@ def progress_of(folder, config):
     return GroundProgress(read_plan(detections), tables, list_tables(tables), clock=lambda: 0.0)
 
 
-def cut_back(folder, chunks):
+def cut_back(folder, chunks, pairs=PAIRS):
     """Removes the summary of the range and all but the first chunks."""
     (folder / "detections/00000/00000.done.json").unlink()
-    for number in range(chunks, PAIRS // 2):
+    for number in range(chunks, pairs // 2):
         (folder / f"detections/00000/00000-{number:05}.parquet").unlink()
 
 
@@ -114,6 +119,74 @@ def test_the_number_of_pairs_of_a_tar_is_not_known(config, tmp_path):
     gritmill.ground(config, inputs=tars, output=tmp_path / "out")
     state = progress_of(tmp_path / "out", config).state()
     assert (state.done, state.total, state.share) == (4, None, 1.0)
+
+
+def in_work(folder, pairs, **said):
+    """Writes what a worker says about a chunk of two pairs."""
+    said = {"pairs": pairs, "chunk": "00000/00000-00000", "size": 2} | said
+    (folder / "detections/.progress-1-1.json").write_text(json.dumps(said))
+
+
+def shown(folder, config):
+    """The share of the state of a run, and how its state is shown."""
+    state = progress_of(folder, config).state()
+    return state.share, describe(state, "pairs", Pace(), 0.0)
+
+
+def test_the_share_of_a_tar_is_that_of_its_bytes_also_in_its_first_chunk(config, tmp_path, monkeypatch):
+    begun = []
+    monkeypatch.setattr(WorkerProgress, "begin", lambda _, *chunk: begun.append(chunk))
+    sample_pairs.as_tars(sample_pairs.drawn(6), tmp_path / "in", tars=1)
+    folder, size = tmp_path / "out", (tmp_path / "in/00000.tar").stat().st_size
+    gritmill.ground(config, inputs=str(tmp_path / "in/00000.tar"), output=folder)
+    (_, _, first), (_, _, second), last = begun
+    assert last == ("00000/00000-00002", 2, None)
+    assert 0 < first["offset"] < second["offset"] < size
+    cut_back(folder, 0, 6)
+    in_work(folder, 0, next=first)
+    assert shown(folder, config) == (0.0, "0%, 0 pairs, chunk 00000/00000-00000 (2 pairs) in work for 0 s")
+    in_work(folder, 1, next=first)
+    share = first["offset"] / size / 2
+    assert shown(folder, config) == (pytest.approx(share), f"{int(100 * share)}%, 1 pairs")
+    for said in ({"next": {}}, {"chunk": "", "next": first}, {"chunk": "00001/00000-00000", "next": first}):
+        in_work(folder, 1, **said)
+        assert shown(folder, config) == (0.0, "1 pairs")
+
+
+@pytest.mark.parametrize("kind", ["tgz", "arrow", "jsonl.gz"])
+def test_a_source_without_known_bytes_counts_when_it_is_finished(config, tmp_path, kind):
+    source = tmp_path / f"in.{kind}"
+    pictures = sample_pairs.drawn(6)
+    if kind == "tgz":
+        sample_pairs.as_tars(pictures, tmp_path / "in", tars=1)
+        source.write_bytes(gzip.compress((tmp_path / "in/00000.tar").read_bytes()))
+    elif kind == "arrow":
+        table = pa.table({"image": [one.data for one in pictures], "caption": [one.captions[0] for one in pictures]})
+        with pa.ipc.new_file(str(source), table.schema) as file:
+            file.write_table(table)
+    else:
+        plain = sample_pairs.as_jsonl(pictures, tmp_path)
+        source.write_bytes(gzip.compress((tmp_path / plain).read_bytes()))
+    folder = tmp_path / "out"
+    gritmill.ground(config, inputs=str(source), output=folder)
+    assert shown(folder, config) == (1.0, "100%, 6 pairs")
+    cut_back(folder, 2, 6)
+    assert shown(folder, config) == (0.0, "4 pairs")
+    in_work(folder, 1, chunk="00000/00000-00001", next={"index": 4, "offset": 10**9, "row": 4})
+    assert shown(folder, config) == (0.0, "5 pairs")
+
+
+def test_pairs_count_the_same_in_large_and_small_sources_if_all_are_counted(config, tmp_path):
+    sample_pairs.as_parquet(sample_pairs.drawn(6), tmp_path)
+    sample_pairs.as_jsonl(sample_pairs.drawn(2), tmp_path)
+    folder = tmp_path / "out"
+    gritmill.ground(config, inputs=str(tmp_path), output=folder)
+    (unfinished,) = (
+        number for number, source in enumerate(read_plan(str(folder / "detections")).sources) if source.kind == "jsonl"
+    )
+    for path in (folder / f"detections/{unfinished:05}").iterdir():
+        path.unlink()
+    assert shown(folder, config) == (0.75, "75%, 6 of 8 pairs")
 
 
 def test_a_resumed_run_says_so_and_logs_it(run, capsys):

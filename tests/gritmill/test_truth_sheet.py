@@ -10,6 +10,7 @@ import pytest
 import gritmill
 from gritmill.evaluation.without_truth import _with_decoys
 from gritmill.exports.export import export
+from gritmill.exports.options import ExportOptions
 from pipeline.tables.detections import read_all
 from tests import sample_pairs
 from tests.gritmill.validation.test_validate import changed_record, faults, rewrite
@@ -163,6 +164,9 @@ def test_a_pack_stays_valid_if_decoys_are_added(call, tmp_path):
     assert "the decoys have changed since: use --fresh" in (tmp_path / "later/run.log").read_text()
     assert faults(tmp_path / "later") == []
     assert gritmill.view(tmp_path / "later", tmp_path / "page")["kept"] == 16
+    statements = tmp_path / "later", "relations", tmp_path / "statements", ExportOptions(with_decoys=True)
+    with pytest.raises(gritmill.CallError, match=r"--with-decoys: .* decoys\.number=4, .* gritmill pack --fresh"):
+        export(*statements)
     plain = [sample.record for sample in gritmill.read(tmp_path / "later")]
     (tmp_path / "later/shards/00001.tar").unlink()
     with pytest.raises(gritmill.CallError, match=r"another fingerprint \(the decoys changed\); use another"):
@@ -173,6 +177,7 @@ def test_a_pack_stays_valid_if_decoys_are_added(call, tmp_path):
     new = [sample.record for sample in gritmill.read(tmp_path / "later")]
     assert [record | {"absent": []} for record in new] == plain
     assert any(record["absent"] for record in new)
+    assert export(*statements)["figures"]["decoys that were not found"] > 3
 
 
 def test_only_decoys_of_the_same_detections_are_used(call, out, tmp_path):

@@ -1,11 +1,12 @@
 """Text that a caption quotes, such as what is written on a sign: its words name no things of the picture.
 
-Found by quotation marks alone: straight and curly ones, guillemets, corner brackets, and those of LaTeX. An apostrophe
-and the sign of inches are none. Nor are the marks around a whole caption, which a file of captions has left; of CSV, it
-may have doubled those inside.
+Found by quotation marks alone: straight and curly ones, guillemets, corner brackets, accents, and those of LaTeX. An
+apostrophe and the sign of inches are none. Nor are the marks around a whole caption, which a file of captions has left;
+of CSV, it may have doubled those inside.
 """
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 from transforms.records import CharSpan
@@ -15,14 +16,24 @@ _QUOTATION = re.compile(
     (?<!\w)["＂]{1,3} [^"＂]+ ["＂]{1,3}  # but 6" is a size
     | (?<!\d)[“„‟] [^“”„‟"]+ [”“‟"] | (?<!\w)” [^”]+ ”  # also as in German, and as in Swedish
     | « [^«»]+ » | » [^«»]+ « | ‹ [^‹›]+ › | 「 [^「」]+ 」 | 『 [^『』]+ 』
-    | `` [^`]+? '' | ` [^`']+ [`']
-    # Within single marks, an apostrophe is between letters. 'em, 'tis and '90s begin with one.
-    | (?<!\w)['‘‚] (?!(?i:\d0s|em|n|tis|twas|til|till|cause|bout)\b|\s)
-      (?: [^'‘’] | (?<=\w)['’](?=\w) )+ (?<!\s)['’] (?!\w)
+    | `` [^`]+? '' | (?<!\w)`\s [^`']+ [`']
     """,
     re.VERBOSE,
 )
-_MARKS = frozenset("\"＂'`“”„‟‘‚«»‹›「『")
+_SINGLE = re.compile(
+    r"""
+    (?<!\w)['‘’`´][nr]['‘’`´](?!\w)  # rock 'n' roll: neither is a quotation mark
+    # '57, '90s, 'em; also where a text was split into words: "man 's", "o 'clock"
+    | (?P<may_open>(?<!\w)['‘’`´](?:\d\ds?(?![\w%°:/])|(?:[stdm]|re|ll|ve|clock|em|im|er|ere|n|tis|twas|til|till|cause
+        |cuz|coz|bout|round|neath|tween|gainst|fros?|stache|vette|hood|gator|nuff|sup|kay|shrooms?|burbs|lil|ole?|cos)\b))
+    | (?P<opens>(?<!\w)['‘’‚`´](?=\w)|(?<![^\s(\[{<“«])['‘’‚`´](?=\S))
+    # dogs' bowls, Felix' bowl, a 6' man, a rockin' chair, an ol' dog
+    | (?P<may_close>(?:(?<=[szx\d])|(?<=in|an|th|ol)|(?<=\b\w))['‘’`´](?!\w))
+    | (?P<closes>(?<=\S)['‘’`´](?!\w))
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_MARKS = frozenset("\"＂'`´“”„‟‘’‚«»‹›「『")
 
 
 def is_quoted(caption: str, start: int, end: int) -> bool:
@@ -37,5 +48,31 @@ def _quotations(caption: str) -> tuple[CharSpan, ...]:
     if _MARKS.isdisjoint(caption):
         return ()
     around = int(caption[0] == caption[-1] == '"' and '""' in caption[1:-1])
-    spans = (found.span() for found in _QUOTATION.finditer(caption, around, len(caption) - around))
-    return tuple((start, end) for start, end in spans if any(map(str.isalnum, caption[:start] + caption[end:])))
+    inner = caption[around : len(caption) - around]
+    others = _QUOTATION.sub(lambda found: '"' * len(found[0]), inner)  # marks inside belong to nothing outside
+    spans = [*(found.span() for found in _QUOTATION.finditer(inner)), *_in_single_marks(others)]
+    return tuple(
+        (start + around, end + around) for start, end in spans if any(map(str.isalnum, inner[:start] + inner[end:]))
+    )
+
+
+def _in_single_marks(caption: str) -> Iterator[CharSpan]:
+    """The spans of quotations in single marks, which are also apostrophes.
+
+    A mark that may be an apostrophe opens a quotation only if a mark that is none closes it, and the other way round.
+    The first of several that may close one closes it, unless one that is no apostrophe follows within the quotation.
+    """
+    opened, is_certain, closed = -1, False, -1
+    for mark in _SINGLE.finditer(caption):
+        match mark.lastgroup:
+            case "closes" if opened >= 0:
+                yield opened, mark.end()
+                opened, closed = -1, -1
+            case "may_close" if opened >= 0 and is_certain and closed < 0:
+                closed = mark.end()
+            case "opens" | "may_open" as kind if kind == "opens" or opened < 0 or closed >= 0:
+                if closed >= 0:
+                    yield opened, closed
+                opened, is_certain, closed = mark.start(), kind == "opens", -1
+    if closed >= 0:
+        yield opened, closed

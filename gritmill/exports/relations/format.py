@@ -20,6 +20,7 @@ from gritmill.exports.relations.facts import Fact, Side, find_facts
 from gritmill.exports.relations.wording import Statement, mirrored, state
 from gritmill.reading import Sample
 from pipeline.faults import CallError, DataFault
+from pipeline.pack.manifest import Manifest
 
 BLIND = "blind accuracy, per mille"
 INDICATIVE = f"{BLIND}, only indicative: fewer than {ENOUGH} statements"
@@ -82,9 +83,14 @@ class Relations(LineFormat):
     def _form(self) -> RelationForm:
         return RelationForm(self.options.form)
 
-    def check_run(self, configuration: Mapping[str, Any]) -> None:
+    def check_run(self, manifest: Manifest) -> None:
         """See `ChecksRun`. Of a phrase with one box, it must be known that it has no other one."""
-        selection = configuration.get("selection", {})
+        if self.options.with_decoys and not manifest.fingerprints.decoys:
+            raise CallError(
+                "--with-decoys: the run was packed without decoys; leave it out, or run gritmill ground again with "
+                "--set decoys.number=4, which computes only these, and then gritmill pack --fresh"
+            )
+        selection = manifest.configuration.get("selection", {})
         for option, limits in (
             ("phrase", selection.get("boxes_per_phrase") == 1),
             ("pair", selection.get("boxes_per_pair")),
@@ -98,7 +104,7 @@ class Relations(LineFormat):
     def truth_lines(self, counts: ExportCounts) -> list[str]:
         """See `MeasuresTruth`."""
         if not counts["statements"]:
-            return [f"blind accuracy: not known: {why_none(self.options.quads)}"]
+            return [f"blind accuracy: not known: no statements: {why_none(self.options.quads)}"]
         return [
             f"blind accuracy: {counts[name] / 1000:.1%} of the statements are answered right by their words alone; a "
             f"coin answers 50%{name.removeprefix(BLIND)}"
@@ -117,7 +123,7 @@ class Relations(LineFormat):
         """Yields one line with the facts of a sample, and what all of its statements have."""
         record = sample.record
         facts = find_facts(record, counts, self.options.with_decoys)
-        if self.options.with_decoys:  # 0 says that the run has none
+        if self.options.with_decoys:  # 0 says that all were found
             counts.update({DECOYS: sum(fact.basis == "not_found" for fact in facts)})
         if not facts:
             raise LeftOut("captions without a fact that boxes decide")
@@ -235,7 +241,7 @@ class Relations(LineFormat):
 def why_none(quads: bool) -> str:
     """Why an export has no statements, and what gives some."""
     cure = "more pictures give" if quads else "`--quads` or more pictures give"
-    return f"no statements, because no wording was both true and false; {cure} statements"
+    return f"no wording was both true and false; {cure} statements"
 
 
 def _choose(

@@ -358,8 +358,8 @@ def test_too_many_failed_pairs_are_status_1_with_the_outputs_published(invoke, t
 @pytest.mark.parametrize(
     ("rows", "line"),
     [
-        ("", "nothing was written: 0 pairs read, 0 rejected, 0 failed"),
-        ("images/00000.jpg,\ngone.jpg,a dog\n", "nothing was written: 2 pairs read, 1 rejected, 1 failed"),
+        ("", "no pair was written: 0 pairs read, 0 rejected, 0 failed"),
+        ("images/00000.jpg,\ngone.jpg,a dog\n", "no pair was written: 2 pairs read, 1 rejected, 1 failed"),
     ],
 )
 def test_a_run_that_writes_nothing_is_no_good_run(invoke, tmp_path, rows, line):

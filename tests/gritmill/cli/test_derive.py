@@ -15,10 +15,11 @@ from gritmill import demo
 from gritmill.cli import commands
 from gritmill.cli.completion import completer
 from gritmill.cli.derive import beam_arguments, derive, expand_lists
+from gritmill.evaluation.without_truth import MOST_PAIRS
 from gritmill.exports.options import ExportOptions
 from gritmill.main import main
 from gritmill.options import Config, Option, Quiet
-from pipeline.configuration import Configuration
+from pipeline.configuration import Configuration, belongs_to_pack
 
 Words = Annotated[str | Sequence[str], Option("--word", "What is counted.", "WORD...", cli_type=list[str])]
 Most = Annotated[int | None, Option("--at-most", "Only N of them.", "N", min=1, max=9)]
@@ -204,3 +205,11 @@ def test_lists_after_an_option_repeat_it():
     assert expand_lists(["--retry-failed", "--quiet"], lists) == ["--retry-failed=every", "--quiet"]
     assert expand_lists(["--retry-failed", "gone"], lists) == ["--retry-failed", "gone"]
     assert expand_lists(["--input=a", "--quiet"], lists) == ["--input=a", "--quiet"]
+
+
+def test_the_help_has_keys_that_their_commands_use_and_the_number_in_force():
+    found = typer.main.get_command(commands.app).commands
+    helps = {name: {param.name: param.help for param in found[name].params} for name in ("ground", "pack", "calibrate")}
+    of_command = {command: key for key, command in re.findall(r"(\S+)=\S+ for (\w+)", helps["ground"]["changes"])}
+    assert {name: belongs_to_pack(key) for name, key in of_command.items()} == {"ground": False, "pack": True}
+    assert f"about N pairs ({MOST_PAIRS:,})" in helps["calibrate"]["limit"]

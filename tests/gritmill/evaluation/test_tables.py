@@ -28,7 +28,7 @@ def test_the_table_of_phrases(capsys):
     figures = {"marked": 2, "extracted": 2, "hit": 1, "precision": 0.5, "recall": 0.5, "f1": 0.5, "recall_by_head": 0.5}
     kinds = {name: {"marked": 1, "recall": 0.5} for name in NAMES}
     tables.show_phrases({"figures": {**figures, "kinds": kinds, "misses": {"[/b] :dog:": 1}, "false_alarms": {}}})
-    assert_shown(capsys.readouterr().out, "[/b] :dog:")
+    assert_shown(capsys.readouterr().out, "[/b] :dog:", "extracted, but not marked: none")
 
 
 def test_the_table_of_a_threshold(capsys):

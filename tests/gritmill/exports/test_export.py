@@ -6,6 +6,7 @@ import shutil
 from contextlib import nullcontext
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -252,8 +253,35 @@ def interrupt(*_):
     raise KeyboardInterrupt
 
 
+NO_SAMPLES = "no samples were written, only files without samples and a data card"
+
+
 def test_an_export_without_a_sample_ends_with_status_1():
-    check_exported({"samples": 1}, quads=False)
-    check_exported({"pictures": 0}, quads=False)  # a format of another package may count something else
-    with pytest.raises(DataFault, match="nothing was written: the format can carry no sample of the run"):
-        check_exported({"samples": 0}, quads=False)
+    check_exported({"samples": 1}, 3, quads=False)
+    check_exported({"pictures": 0}, 3, quads=False)  # a format of another package may count something else
+    with pytest.raises(DataFault, match=f"{NO_SAMPLES}: the format can carry none of the run"):
+        check_exported({"samples": 0}, 3, quads=False)
+
+
+@pytest.fixture(scope="module")
+def empty(finished, tmp_path_factory):
+    """A run without samples: no box has the score."""
+    folder = tmp_path_factory.mktemp("empty") / "run"
+    gritmill.pack({"selection": {"score": 1.0}}, output=folder, detections=finished)
+    return folder
+
+
+@pytest.mark.parametrize("to", formats())
+def test_an_export_of_a_run_without_samples_says_in_each_format_what_it_has_written(empty, call, to):
+    status, screen, lines = call("export", empty, "--to", to, "--output", "out")
+    assert (status, lines) == (1, [f"gritmill: {NO_SAMPLES}: the run has none; its report.html says why"])
+    assert "data card in" not in screen
+    assert {"README.md", "export.json"} <= {path.name for path in Path("out").iterdir()}
+    assert not [
+        path for path in Path("out").rglob("*") if path.suffix in (".jpg", ".xml", ".txt") and path.stat().st_size
+    ]
+
+
+def test_an_audit_of_a_run_without_samples_says_so(empty, call):
+    line = f"gritmill: FILE: {empty}: this run has no samples; its report.html says why"
+    assert call("audit", empty) == (2, "", [line])

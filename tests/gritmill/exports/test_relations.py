@@ -35,6 +35,7 @@ from gritmill.exports.relations.things import Thing
 from gritmill.exports.relations.wording import mirrored, state
 from gritmill.reading import Sample
 from pipeline.faults import DataFault
+from pipeline.pack.manifest import need_manifest
 
 LEFT, RIGHT, TOP = (0.1, 0.4, 0.3, 0.6), (0.6, 0.42, 0.8, 0.62), (0.12, 0.05, 0.28, 0.2)
 
@@ -431,8 +432,13 @@ def test_an_export_of_a_run(finished, single, tmp_path):
     assert "five folds by picture" in (tmp_path / "README.md").read_text()
     with pytest.raises(gritmill.CallError, match=r"pack it again without selection\.boxes_per_phrase"):
         export(single, "relations", tmp_path / "single")
+    limited = {"configuration": {"selection": {"boxes_per_pair": 20}}}
+    manifest = need_manifest(finished).model_copy(update=limited)
     with pytest.raises(gritmill.CallError, match=r"pack it again without selection\.boxes_per_pair"):
-        find_format("relations", ExportOptions()).check_run({"selection": {"boxes_per_pair": 20}})
+        find_format("relations", ExportOptions()).check_run(manifest)
+    with pytest.raises(gritmill.CallError, match="--with-decoys: the run was packed without decoys; leave it out"):
+        export(finished, "relations", tmp_path / "none", ExportOptions(with_decoys=True))
+    assert not (tmp_path / "none").exists()
     with pytest.raises(gritmill.CallError, match="--quads: writes mirrored images; leave out --no-images"):
         export(finished, "relations", tmp_path / "none", ExportOptions(images=False, quads=True))
     with pytest.raises(gritmill.CallError, match="--form: vqa: no such form; use one of vsr, as-v2"):
@@ -445,13 +451,16 @@ def test_an_export_without_a_statement_says_why(single, tmp_path, call, monkeypa
     """Of one picture, each wording is only true or only false."""
     monkeypatch.setattr(module.Relations, "check_run", lambda *_: None)
     monkeypatch.setattr(module, "find_facts", lambda *_: [])
-    said = "no statements, because no wording was both true and false; {} statements"
+    said = "no wording was both true and false; {} statements"
+    written = "no statements were written, only files without statements and a data card"
     for flags, cure in (((), "`--quads` or more pictures give"), (("--quads",), "more pictures give")):
         folder = tmp_path / f"out{len(flags)}"
         status, screen, lines = call("export", single, "--to", "relations", "--output", folder, *flags)
-        assert (status, lines) == (1, [f"gritmill: nothing was written: {said.format(cure).replace('`', '')}"])
+        assert (status, lines) == (1, [f"gritmill: {written}: {said.format(cure).replace('`', '')}"])
         assert "0  statements" in screen
-        assert f"- blind accuracy: not known: {said.format(cure)}\n" in (folder / "README.md").read_text()
+        assert (
+            f"- blind accuracy: not known: no statements: {said.format(cure)}\n" in (folder / "README.md").read_text()
+        )
 
 
 def test_predicates_of_both_sides_have_rules():

@@ -107,6 +107,24 @@ def test_a_resumed_run_says_what_is_done_and_has_its_own_pace(capsys: pytest.Cap
     ]
 
 
+def test_no_share_is_shown_that_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+    watched([State(0, 0.0), State(0, 0.0), State(99, 0.0), State(199, 0.0), State(1000, 0.001)], 0, 0, 10, 20, 30, 40)
+    assert capsys.readouterr().err.splitlines() == [
+        "ground: 0%, 0 pairs, 10 s elapsed",
+        "ground: 99 pairs, 5.0/s, 20 s elapsed",
+        "ground: 199 pairs, 6.6/s, 30 s elapsed",
+        "ground: <1%, 1,000 pairs, 25.0/s, 11 h 06 min left",
+    ]
+
+
+def test_the_bar_moves_to_and_fro_until_a_share_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    bar = progress._Bar("ground", "pairs")
+    for state, total in ((State(9, 0.0), None), (State(10, 0.25), 1.0)):
+        bar.show(state, progress.Pace(), 0.0, 0.0)
+        assert (bar._bar.tasks[0].total, bar._bar.tasks[0].completed) == (total, state.share)
+    bar.close()
+
+
 def test_without_a_commit_there_is_no_time_left_that_could_grow(capsys: pytest.CaptureFixture[str]) -> None:
     working = "chunk 00000/00000-00000 (256 pairs) in work for 8 s"
     watched([State(0, 0.0, working=working)], 0, 0, 10, 3600)
@@ -162,9 +180,9 @@ def test_a_state_and_news_that_cannot_be_had_fail_nothing(capsys: pytest.Capture
 def test_a_worker_names_its_chunk_from_start_to_end(tmp_path: Path) -> None:
     now = [100.0]
     worker = WorkerProgress(str(tmp_path), clock=lambda: now[0])
-    worker.begin("00000/00000-00003", 256)
+    worker.begin("00000/00000-00003", 256, None)
     said = chunks_in_work(str(tmp_path))
-    assert said == [ChunkInWork(0, "00000/00000-00003", 256, 100.0)]
+    assert said == [ChunkInWork(0, "00000/00000-00003", 256, 100.0, next=None)]
     assert describe_silent(said, 170.0) == "chunk 00000/00000-00003 (256 pairs) in work for 1 min 10 s"
     now[0] = 160.0  # an earlier stage took a minute
     with worker.loading("boxes"):
@@ -200,7 +218,7 @@ def test_the_bar_starts_where_earlier_runs_ended(monkeypatch: pytest.MonkeyPatch
     ended = threading.Event()
     ended.set()
     progress._Watch("ground", "pairs", lambda: State(5, 0.5, total=10, earlier=5), None, tuple, bar).run(ended, 1.0)
-    assert shown == [{"completed": 0.5, "text": "50%, 5 of 10 pairs"}]
+    assert shown == [{"total": 1.0, "completed": 0.5, "text": "50%, 5 of 10 pairs"}]
 
 
 def test_a_quiet_run_says_nothing_and_asks_nothing(capsys: pytest.CaptureFixture[str]) -> None:

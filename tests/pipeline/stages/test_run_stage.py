@@ -78,11 +78,11 @@ def test_the_progress_says_while_a_child_process_loads_the_model(tmp_path):
 
     runner._child.child = child = Child()
     for _ in range(2):
-        progress.begin("a chunk", 1)
+        progress.begin("a chunk", 1, None)
         runner._open(1, crashed=lambda: None).process([])
         progress.end()
     child.alive = False  # it died, and the next call starts it again
-    progress.begin("a chunk", 1)
+    progress.begin("a chunk", 1, None)
     runner._open(1, crashed=lambda: None)
     load = ("_child_load", ["boxes"])
     assert [one for one in seen if one[1] != [""]] == [load, load]

@@ -1,6 +1,10 @@
 """Quoted text of captions. Between asterisks: what is asked about."""
 
+from itertools import chain
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from transforms.claims.quotations import is_quoted
 
@@ -35,6 +39,18 @@ def quoted(caption):
         'a book "the two\n*dogs*" on a table',
         "a sign 『*two dogs*』 and a sign 「here」",
         "a sign ＂*two dogs*＂",
+        "a sign ‚*two dogs*‘",
+        "a sign ´*two dogs*´",
+        "a sign ` *two dogs* '",
+        "a sign ’*two dogs*’",
+        "a sign ''*two dogs*'', and a cat",
+        "a sign:'*two dogs*.'—here",
+        "a sign ('*two dogs*') here",
+        "a '50 mph near *two dogs* only' sign",
+        "a sign 'give 'em *two dogs* now'",
+        "a sign 'rock 'n' roll *dogs*' on it",
+        "a 'no *dogs*' sign near a '57 Chevy and the girls' hats",
+        "a '57 Chevy, a rockin' chair and a sign '*two dogs* only'",
     ],
 )
 def test_text_is_quoted(caption):
@@ -64,9 +80,52 @@ def test_text_is_quoted(caption):
         "a 5” nail near *two dogs* and a 6” nail",
         "a 5“ nail near *two dogs* and a 6“ nail",
         "‘90s cars and *two dogs* of the boys’ school",
+        "a '57 Chevy near *two dogs* and the dogs' bowls",
+        "a '05 bus near *two dogs* and James' cat",
+        "a man 's hat near *two dogs* and the boys' beds",  # split into words
+        "at 4 o 'clock *two dogs* want the girls' food",
+        "a man`s hat near *two dogs* and the boys` beds",
+        "a 'fro near *two dogs* and a rockin' chair",
+        "a 'lil cat near *two dogs* and an 'ol man of the boys' school",
+        "a 'no cats' sign near *two dogs* of the boys' school",
+        "'no cats' and *two dogs* and 'no cats'",
+        "a 'no cats' sign near *two dogs* and a '50 mph' sign",
+        'a "big \'best" sign near *two dogs* and a "big\' best" sign',
         'a sign reads "*two dogs*',  # nobody knows where it ends
         "''",
     ],
 )
 def test_text_is_not_quoted(caption):
     assert not quoted(caption if "*" in caption else f"**{caption}")
+
+
+_PLAIN = ["two dogs", "a cat", "the man", "sits near", "and", "a sign,", "the 6 men."]
+_ELIDED = ["the ~57 Chevy", "a ~90s car", "give ~em", "~til dawn", "~Tis", "rock ~n~ roll", "a ~stache", "a man ~s hat"]
+_ENDING = ["the dogs~ bowls", "James~ cat", "a 6~ 2 man", "a rockin~ chair", "Felix~ beds", "an ol~ dog"]
+_BETWEEN = ["the man~s hat", "it isn~t", "5 o~clock"]
+
+
+def words(*lists):
+    return st.lists(st.sampled_from([*chain(*lists)]), max_size=6).map(" ".join)
+
+
+@given(words(_PLAIN, _ELIDED, _ENDING, _BETWEEN), st.sampled_from("'’`´"))
+def test_apostrophes_quote_nothing(caption, apostrophe):
+    caption = caption.replace("~", apostrophe)
+    assert not any(is_quoted(caption, at, at + 1) for at in range(len(caption)))
+
+
+@given(
+    words(_PLAIN, _ELIDED, _ENDING),
+    words(_PLAIN, _BETWEEN),
+    words(_PLAIN, _ENDING),
+    st.sampled_from(("''", "‘’", "‚‘", "’’", "``", "´´", "`'")),
+    st.sampled_from("'’"),
+)
+def test_single_marks_around_words_quote_them_and_nothing_else(before, inside, after, marks, apostrophe):
+    before, inside, after = (text.replace("~", apostrophe) for text in (before, f"{inside} here".lstrip(), after))
+    caption = f"{before} a sign {marks[0]}{inside}{marks[1]} {after}"
+    start = len(before) + len(" a sign ")
+    end = start + len(inside) + 2
+    found = [is_quoted(caption, at, at + 1) for at in range(len(caption))]
+    assert found == [start <= at < end for at in range(len(caption))]
