@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from statistics import mean
 from typing import Any
 
 from pipeline import files, layout
 from pipeline.engines import progress
+from pipeline.faults import SourceFault
 from pipeline.files.typed import read_many, read_typed
 from pipeline.ground import retry
 from pipeline.ground.chunks import FAULT
@@ -129,15 +131,17 @@ class _TableProgress:
         return min((self._finished_work + sum(one.work for one in self._open.values())) / self._total, 1.0)
 
     def share_in_work(self, chunk: progress.ChunkInWork) -> float:
-        """The share of the finished pairs of a chunk. If its work is not known, each is as large as committed pairs."""
+        """The share of the finished pairs of a chunk: a part of what its commit will add, 0 if that is not known."""
         if self._known:
             return chunk.pairs / self._total
-        with suppress(TypeError, ValueError, LookupError):  # the file is of another version, or damaged
+        with suppress(TypeError, ValueError, LookupError, ArithmeticError):  # the file is of no chunk, or damaged
             range_id = ChunkId(*map(int, re.split("[/-]", chunk.chunk))).range_id
-            begin = self._open[range_id].done if range_id in self._open else 0.0
-            if chunk.next != {} and (work := self._work_until(range_id, chunk.next) - begin) > 0:
-                return work / self._total * min(chunk.pairs / chunk.size, 1.0)
-        return chunk.pairs * self.share / self.pairs if self.pairs else 0.0
+            before = self._open.get(range_id, _OpenRange())
+            work = self._work_until(range_id, chunk.next) - before.done if chunk.next != {} else 0.0
+            if work < 0:  # it is processed again
+                work = before.done / (before.last + 1)
+            return work / self._total * min(chunk.pairs / chunk.size, 1.0)
+        return 0.0
 
     def count_earlier(self) -> None:
         """Counts what was there when this object was created; from the start, if a call before this one failed."""
@@ -204,7 +208,7 @@ class _TableProgress:
         """The work of a range: in proportion to its pairs if known, else an equal part of the source."""
         source, spec = self._plan.range(range_id)
         size, pairs = self._sizes[range_id.source], self._counts[range_id.source]
-        return size * spec.pairs / pairs if spec.pairs and pairs else size / len(source.ranges)
+        return size * (spec.pairs or 0) / pairs if pairs else size / len(source.ranges)
 
     def _work_until(self, range_id: RangeId, position: Mapping[str, Any] | None) -> float:
         """The work of a range up to a position; 0 if that is not known."""
@@ -214,6 +218,16 @@ class _TableProgress:
             return work
         if spec.pairs:
             return work * int(position["index"] - spec.start["index"]) / spec.pairs
-        if source.kind == "webdataset" and not _COMPRESSED.search(source.uri):
+        if source.kind == "webdataset" and _is_plain(source.uri):
             return min(float(position["offset"]), work)
         return 0.0  # the position is not in bytes of the file
+
+
+@cache
+def _is_plain(uri: str) -> bool:
+    """Whether a tar is not compressed. Its first bytes say so; on a store, where they cost a request, its name."""
+    if not files.is_local(uri):
+        return not _COMPRESSED.search(uri)
+    with suppress(OSError, SourceFault), files.open_read(uri) as raw:
+        return files.unpacked(raw) is raw
+    return False

@@ -153,11 +153,11 @@ def test_the_share_of_a_tar_is_that_of_its_bytes_also_in_its_first_chunk(config,
         assert shown(folder, config) == (0.0, "1 pairs")
 
 
-@pytest.mark.parametrize("kind", ["tgz", "arrow", "jsonl.gz"])
+@pytest.mark.parametrize("kind", ["tgz", "tar", "arrow", "jsonl.gz"])
 def test_a_source_without_known_bytes_counts_when_it_is_finished(config, tmp_path, kind):
     source = tmp_path / f"in.{kind}"
     pictures = sample_pairs.drawn(6)
-    if kind == "tgz":
+    if kind in ("tgz", "tar"):  # the content says that it is compressed, not the name
         sample_pairs.as_tars(pictures, tmp_path / "in", tars=1)
         source.write_bytes(gzip.compress((tmp_path / "in/00000.tar").read_bytes()))
     elif kind == "arrow":
@@ -174,6 +174,30 @@ def test_a_source_without_known_bytes_counts_when_it_is_finished(config, tmp_pat
     assert shown(folder, config) == (0.0, "4 pairs")
     in_work(folder, 1, chunk="00000/00000-00001", next={"index": 4, "offset": 10**9, "row": 4})
     assert shown(folder, config) == (0.0, "5 pairs")
+
+
+@pytest.mark.parametrize("unfinished", [0, 1])
+def test_a_chunk_in_work_has_the_share_that_its_commit_adds(config, tmp_path, monkeypatch, unfinished):
+    begun = {}
+    monkeypatch.setattr(WorkerProgress, "begin", lambda _, chunk, size, position: begun.update({chunk: position}))
+    sample_pairs.as_tars(sample_pairs.drawn(12), tmp_path / "in", tars=2)
+    packed = tmp_path / "in/00001.tar"
+    packed.with_suffix(".tgz").write_bytes(gzip.compress(packed.read_bytes()))
+    packed.unlink()
+    folder = tmp_path / "out"
+    gritmill.ground(config, inputs=str(tmp_path / "in"), output=folder)
+    rows = folder / f"detections/{unfinished:05}"
+    (rows / "00000.done.json").unlink()
+    chunks = sorted(rows.glob("*.parquet"))
+    for chunk, again in [*((chunk, True) for chunk in chunks), *((chunk, False) for chunk in reversed(chunks))]:
+        share, content = shown(folder, config)[0], chunk.read_bytes()
+        chunk.unlink()
+        name = f"{unfinished:05}/{chunk.stem}"
+        in_work(folder, 2, chunk=name, next=begun[name])
+        assert shown(folder, config)[0] == pytest.approx(share)
+        (folder / "detections/.progress-1-1.json").unlink()
+        if again:  # as if later ones had been committed before it
+            chunk.write_bytes(content)
 
 
 def test_pairs_count_the_same_in_large_and_small_sources_if_all_are_counted(config, tmp_path):
