@@ -27,7 +27,6 @@ from transforms.settings import (
     Section,
     SelectionSettings,
     TextSettings,
-    at_most,
 )
 from transforms.wording import closest, listed, suggestion
 
@@ -179,10 +178,13 @@ class SourceSettings(Section):
 
 
 class ChunkSettings(Section):
-    """`chunk`: the unit of reading, commit and resume. A worker has three chunks in memory."""
+    """`chunk`: the unit of reading, commit and resume. A worker has three chunks in memory.
 
-    pairs: Annotated[PositiveInt, at_most(1_000_000)] = 256
-    bytes: Annotated[ByteSize, Field(ge=1), at_most(64 << 30, "64GiB")] = ByteSize(128 << 20)
+    Neither has an upper limit: whoever wants only one of them sets the other to a number that is never reached.
+    """
+
+    pairs: PositiveInt = 256
+    bytes: Annotated[ByteSize, Field(ge=1)] = ByteSize(128 << 20)
 
 
 class StageSettings(Section):

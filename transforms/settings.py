@@ -26,13 +26,16 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
 
 
-def at_most(limit: int, shown: str = "") -> AfterValidator:
-    """Annotates a number: refuses a larger one, except in the file of an earlier run, which stays readable. shown: the
-    limit, as the message writes it."""
+def at_most(limit: int) -> AfterValidator:
+    """Annotates a number: refuses a larger one, except in the file of an earlier run, which stays readable.
+
+    Only for numbers with which no run can have worked, or for `Recorded` keys: a run cannot be resumed if a key of its
+    fingerprint is refused.
+    """
 
     def check(value: int | None, info: ValidationInfo) -> int | None:
         if value is not None and value > limit and info.context != Section.READ_BACK:
-            raise ValueError(f"must be at most {shown or limit}")
+            raise ValueError(f"must be at most {limit}")
         return value
 
     return AfterValidator(check)

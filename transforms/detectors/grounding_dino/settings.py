@@ -18,9 +18,7 @@ class GroundingDinoSettings(FamilySettings):
         "fast", description="stock: the model's own code. fast: a faster order of the same computation."
     )
     short_side: Side | None = Field(None, description="Pixels; default: from the model's processor.")
-    long_side: Annotated[PositiveInt, at_most(65_535)] | None = Field(
-        None, description="Pixels; default: from the model's processor."
-    )
+    long_side: PositiveInt | None = Field(None, description="Pixels; default: from the model's processor.")
     canvas_step: Side = Field(32, description="Pixels. Both sides are stretched to the nearest multiple.")
     decode: Annotated[Literal["exact", "fast"], LegacyValue("exact")] = Field(
         "exact", description="fast: JPEGs of at least twice the model's input size are decoded at reduced scale."
