@@ -76,7 +76,8 @@ def default_threshold(configuration: Configuration) -> Threshold:
 
 def _measured_threshold(sidecar: dict[str, Any], configuration: Configuration, family: Family[Any]) -> Threshold:
     """The threshold that the content of a sidecar file gives with these settings."""
-    scores, stated, measured = {**sidecar["score"]}, {**sidecar.get("settings", {})}, str(sidecar["measured"])
+    scores, stated = {**sidecar["score"]}, {**sidecar.get("settings", {})}
+    measured = " ".join(str(sidecar["measured"]).split())
     used = _scored_settings(configuration, family)
     if unknown := stated.keys() - used.keys():
         raise ValueError(f"settings: {listed(sorted(unknown))}: must be of {listed(sorted(used))}")
@@ -85,9 +86,9 @@ def _measured_threshold(sidecar: dict[str, Any], configuration: Configuration, f
     values = {key: value for key, (value, _) in used.items()}
     tried[_SPAN_SCORE], values[_SPAN_SCORE] = list(scores), configuration.detector.span_score
     others = [
-        f"{key} {listed(value)} (measured with {listed(tried[key][-1])})"
+        f"{key} {listed(value)} (measured with {_shown(tried[key])})"
         for key, value in values.items()
-        if value not in tried[key]
+        if listed(value) not in map(listed, tried[key])
     ]
     known = values[_SPAN_SCORE] in scores
     score = float(scores[values[_SPAN_SCORE]]) if known else family.score
@@ -96,6 +97,11 @@ def _measured_threshold(sidecar: dict[str, Any], configuration: Configuration, f
     if others:
         return Threshold(score, False, f"{_DEFAULT if known else 'a guess'}, not measured with {', '.join(others)}")
     return Threshold(score, True, measured)
+
+
+def _shown(values: list[Any]) -> str:
+    """The values of a measurement, as text; of several, without None, which stands for another one of them."""
+    return " or ".join(listed(value) for value in values if value is not None) or listed(values[0])
 
 
 def _scored_settings(configuration: Configuration, family: Family[Any]) -> dict[str, tuple[Any, Any]]:

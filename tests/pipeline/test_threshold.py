@@ -93,7 +93,15 @@ def test_a_value_that_was_measured_with_other_settings_says_so(model: str) -> No
     for ask in ("head", "chunk"):
         assert default_threshold(settings(model, ask, short_side=800)).measured
     assert default_threshold(settings(model)).source.endswith("detector.short_side none (measured with 800)")
-    assert "phrases.ask expression" in default_threshold(settings(model, "expression", short_side=800)).source
+    other = default_threshold(settings(model, "expression", short_side=800))
+    assert other.source.endswith("not measured with phrases.ask expression (measured with head or chunk)")
+
+
+def test_how_a_sidecar_writes_its_values_does_not_matter(model: str) -> None:
+    with_sidecar(Path(model), measured="a hundred\npairs", settings={"detector.short_side": ["160", None]})
+    assert default_threshold(settings(model, short_side=160)).source == "a hundred pairs"
+    assert default_threshold(settings(model)).measured
+    assert "short_side 200 (measured with 160)" in default_threshold(settings(model, short_side=200)).source
 
 
 class OwnSettings(FamilySettings):
