@@ -39,11 +39,12 @@ def runs_with_claims(uris: Iterable[str]) -> list[str]:
     """The run folders of gritmill to which some of the files belong, if their records have verdicts on claims."""
     shards = dict.fromkeys(map(files.parent, uris))
     folders = [files.parent(folder) for folder in shards if files.name(folder) == layout.SHARDS]
-    return [folder for folder in folders if (manifest := _manifest(folder)) and manifest.claim_rules]
+    return [folder for folder in folders if (manifest := _manifest(folder, OSError)) and manifest.claim_rules]
 
 
-def _manifest(folder: str) -> Manifest | None:
-    with suppress(RunFault):  # a manifest.json of another program
+def _manifest(folder: str, *faults: type[Exception]) -> Manifest | None:
+    """The manifest of a run; None if there is none, if it is of another program, or cannot be read for such a fault."""
+    with suppress(RunFault, *faults):
         return read_manifest(folder)
     return None
 

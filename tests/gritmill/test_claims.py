@@ -110,7 +110,9 @@ def test_an_audit_says_who_knows_what_is_undecided_in_it(finished, tmp_path, cal
     changed = json.loads((tmp_path / "older/manifest.json").read_text())
     del changed["checksum"]
     (tmp_path / "older/manifest.json").write_text(json.dumps(changed | {"claim_rules": 0}))
-    for name in ("foreign", "older", "bare"):
+    shutil.copytree(finished / "shards", tmp_path / "unreadable/shards")
+    (tmp_path / "unreadable/manifest.json").mkdir()
+    for name in ("foreign", "older", "bare", "unreadable"):
         assert note(tmp_path / name / "shards/*.parquet") == unknown
     second = shutil.copytree(finished, tmp_path / "second")
     assert note(finished, second).endswith("report.html (and those of the other runs) and in the records.")
