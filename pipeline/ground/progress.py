@@ -17,12 +17,11 @@ from pipeline.ground import retry
 from pipeline.ground.chunks import FAULT
 from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
+from pipeline.source_kinds import unpacked_name
 from pipeline.tables.detections import detections_of
 from pipeline.tables.range_summary import RangeSummary, Timing
 from pipeline.tables.table import Listing, Table
 from transforms.wording import counted
-
-_COMPRESSED = re.compile(r"\.(gz|tgz|zst|zstd)\Z", re.IGNORECASE)
 
 
 class GroundProgress:
@@ -227,7 +226,8 @@ class _TableProgress:
 def _is_plain(uri: str) -> bool:
     """Whether a tar is not compressed. Its first bytes say so; on a store, where they cost a request, its name."""
     if not files.is_local(uri):
-        return not _COMPRESSED.search(uri)
+        name = uri.lower()
+        return unpacked_name(name) == name and not name.endswith(".tgz")
     with suppress(OSError, SourceFault), files.open_read(uri) as raw:
         return files.unpacked(raw) is raw
     return False

@@ -11,7 +11,7 @@ import gritmill
 from pipeline.configuration import Configuration
 from pipeline.engines.pace import Pace
 from pipeline.engines.progress import WorkerProgress, describe
-from pipeline.ground.progress import GroundProgress
+from pipeline.ground.progress import GroundProgress, _is_plain
 from pipeline.pack.progress import PackProgress
 from pipeline.plan.plan import read_plan
 from pipeline.stages.configured import configured_stages, open_tables
@@ -198,6 +198,13 @@ def test_a_chunk_in_work_has_the_share_that_its_commit_adds(config, tmp_path, mo
         (folder / "detections/.progress-1-1.json").unlink()
         if again:  # as if later ones had been committed before it
             chunk.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"), [("a.tar", True), ("a.TGZ", False), ("a.tar.gz", False), ("a.tar.zst", False), ("a", True)]
+)
+def test_on_a_store_the_name_says_whether_a_tar_is_compressed(name, plain):
+    assert _is_plain(f"s3://no-such-bucket/{name}") is plain
 
 
 def test_pairs_count_the_same_in_large_and_small_sources_if_all_are_counted(config, tmp_path):
