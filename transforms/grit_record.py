@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -138,6 +139,7 @@ def index_schema(claims: bool = True, absent: bool = True) -> pa.Schema:
     return pa.schema([pa.field(one.name, one.type, nullable=False) for one in _columns(claims, absent)])
 
 
+@cache
 def _columns(claims: bool, absent: bool) -> tuple[Column, ...]:
     without = {name for name, is_there in ((_CLAIMS, claims), (_ABSENT, absent)) if not is_there}
     return tuple(column for column in COLUMNS if column.name not in without)
@@ -171,7 +173,8 @@ def uid(source: str, index: int) -> str:
 
 
 def _row(grounding: Grounding, start: int, end: int) -> list[float]:
-    return [start, end, *grounding.box.corners, grounding.box.score]
+    box = grounding.box
+    return [start, end, box.x1, box.y1, box.x2, box.y2, box.score]
 
 
 def _claim(claim: Claim, checked: Checked) -> dict[str, Any]:

@@ -82,20 +82,19 @@ class SelectedRows:
 
     def pairs(self) -> Iterator[tuple[Pair, tuple[Grounding, ...]]]:
         """Yields the pair of each row, without its candidates, and its kept boxes."""
-        boxes = self._boxes()
-        borders = np.searchsorted(self.row, np.arange(len(self.table) + 1)).tolist()
-        pairs = from_table(self.table.drop_columns(["boxes"]))
-        for pair, (start, end) in zip(pairs, pairwise(borders), strict=True):
-            yield pair, _groundings_of(pair, boxes[start:end])
+        pairs = list(from_table(self.table.drop_columns(["boxes"])))
+        yield from zip(pairs, self.groundings(dict(enumerate(pairs))), strict=True)
 
     def groundings(self, pairs: Mapping[int, Pair]) -> Iterator[tuple[Grounding, ...]]:
         """Yields the kept boxes of some pairs. pairs: by row, ascending."""
         rows = np.array([*pairs], int)
-        some = self.subset(np.isin(self.row, rows))
-        boxes = some._boxes()
+        some = self if len(rows) == len(self.table) else self.subset(np.isin(self.row, rows))
+        _, fields = list_column(self.table, "boxes")
+        boxes = build_records(Box, {name: column[some.positions].tolist() for name, column in fields.items()})
+        phrases = [pairs[row].phrases[box.phrase] for row, box in zip(some.row.tolist(), boxes, strict=True)]
+        groundings = build_records(Grounding, {"phrase": phrases, "box": boxes})
         borders = [*np.searchsorted(some.row, rows).tolist(), len(boxes)]
-        for pair, (start, end) in zip(pairs.values(), pairwise(borders), strict=True):
-            yield _groundings_of(pair, boxes[start:end])
+        yield from (tuple(groundings[start:end]) for start, end in pairwise(borders))
 
     def left_out(self, row: int, threshold: float) -> Iterator[tuple[str, int]]:
         """What the selection leaves out of a row and counts by kind, with its number. Without phrases that have no box
@@ -123,7 +122,11 @@ class SelectedRows:
             if row in excluded:
                 yield pair, groundings, Rejected(Reason.DUPLICATE)
                 continue
-            kept = in_record_order(grounding for grounding in groundings if grounding.box.score >= policy.threshold)
+            kept = groundings
+            if kept and kept[-1].box.score < policy.threshold:
+                kept = tuple(grounding for grounding in kept if grounding.box.score >= policy.threshold)
+            if written:
+                kept = tuple(in_record_order(kept))
             yield pair, groundings, judge_selected(pair, kept, policy.text, written)
 
     def with_verdicts(self, kept: Iterable[tuple[int, Kept]], policy: Policy) -> Iterator[Kept]:
@@ -132,14 +135,6 @@ class SelectedRows:
         pairs = [SelectedPair(row, one.pair, one.groundings) for row, one in found]
         verdicts = check_many(pairs, self.candidates, policy.selection, policy.threshold)
         yield from (replace(one, verdicts=checked) for (_, one), checked in zip(found, verdicts, strict=True))
-
-    def _boxes(self) -> list[Box]:
-        _, fields = list_column(self.table, "boxes")
-        return build_records({name: column[self.positions] for name, column in fields.items()}, Box)
-
-
-def _groundings_of(pair: Pair, boxes: Iterable[Box]) -> tuple[Grounding, ...]:
-    return tuple(Grounding(pair.phrases[box.phrase], box) for box in boxes)
 
 
 def _candidates(table: pa.Table) -> Candidates:

@@ -205,11 +205,10 @@ def _is_settled(claim: Claim, checked: Checked) -> bool:
 
 def _kept_by_span(one: SelectedPair) -> dict[CharSpan, list[Corners]]:
     """The kept boxes of each phrase. Phrases of one span share them."""
-    spans = [(phrase.start, phrase.end) for phrase in one.pair.phrases]
-    boxes: dict[CharSpan, list[Corners]] = {span: [] for span in spans}
-    by_phrase = [boxes[span] for span in spans]
+    boxes: dict[CharSpan, list[Corners]] = {(phrase.start, phrase.end): [] for phrase in one.pair.phrases}
     for grounding in one.groundings:
-        by_phrase[grounding.box.phrase].append(grounding.box.corners)
+        phrase, box = grounding.phrase, grounding.box
+        boxes[phrase.start, phrase.end].append((box.x1, box.y1, box.x2, box.y2))
     return boxes
 
 

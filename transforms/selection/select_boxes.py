@@ -141,16 +141,19 @@ def suppress_many(pair: np.ndarray, corners: np.ndarray, threshold: float) -> np
     Args:
       pair: number of each box's pair. corners: float64 [4, boxes]. Both sorted by pair, and best first within a pair.
     """
-    areas = area(*corners)
     remaining = np.arange(pair.size)
+    boxes = np.vstack((corners, area(*corners)))  # those that remain, so that each round takes them once
     kept = np.zeros(pair.size, bool)
     while remaining.size:
-        first = _starts_run(pair[remaining])
-        best = remaining[first]
-        kept[best] = True
-        rivals = best[np.cumsum(first) - 1]
-        overlaps = _ious(corners[:, remaining], corners[:, rivals], areas[remaining] + areas[rivals])
-        remaining = remaining[~(first | (overlaps > threshold))]
+        first = _starts_run(pair)
+        (best,) = np.nonzero(first)
+        kept[remaining[best]] = True
+        rivals = np.repeat(boxes[:, best], np.diff(best, append=remaining.size), axis=1)
+        shared = _shared(boxes, rivals)
+        with np.errstate(invalid="ignore"):  # boxes without an area: not a number, which is above no threshold
+            first |= shared / (boxes[4] + rivals[4] - shared) > threshold
+        (left,) = np.nonzero(~first)
+        remaining, pair, boxes = remaining[left], pair[left], boxes[:, left]
     (found,) = np.nonzero(kept)
     return found
 
@@ -174,11 +177,17 @@ def ious(boxes: Sequence[Corners], others: Sequence[Corners]) -> np.ndarray:
 
 def _ious(some: np.ndarray, others: np.ndarray, areas: np.ndarray) -> np.ndarray:
     """Intersection over union of float64 [4, …] and [4, …]. areas: the sums of both areas."""
-    width = np.minimum(some[2], others[2]) - np.maximum(some[0], others[0])
-    height = np.minimum(some[3], others[3]) - np.maximum(some[1], others[1])
-    shared = np.maximum(width, 0.0) * np.maximum(height, 0.0)
+    shared = _shared(some, others)
     result: np.ndarray = np.divide(shared, areas - shared, out=np.zeros(np.shape(shared)), where=shared > 0)
     return result
+
+
+def _shared(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The common areas."""
+    width = np.minimum(some[2], others[2]) - np.maximum(some[0], others[0])
+    height = np.minimum(some[3], others[3]) - np.maximum(some[1], others[1])
+    shared: np.ndarray = np.maximum(width, 0.0) * np.maximum(height, 0.0)
+    return shared
 
 
 def area(x1: _Number, y1: _Number, x2: _Number, y2: _Number) -> _Number:
@@ -198,7 +207,7 @@ def _fits(corners: np.ndarray, settings: SelectionSettings) -> np.ndarray:
 def _starts_run(*keys: np.ndarray) -> np.ndarray:
     """Whether each item starts a run of items that are equal in all keys."""
     begins = np.ones(keys[0].size, bool)
-    begins[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    np.logical_or.reduce([key[1:] != key[:-1] for key in keys], out=begins[1:])
     return begins
 
 
