@@ -50,6 +50,7 @@ class Column:
     default: Callable[[], Any] | None = None
 
 
+_INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
 _ROWS = pa.list_(pa.list_(pa.float64()))
 _HEADS = pa.list_(pa.list_(pa.int32()))
 _SPAN = pa.list_(pa.int32())
@@ -195,5 +196,5 @@ def _claim(claim: Claim, checked: Checked) -> dict[str, Any]:
 
 def _integer(pair: Pair) -> int:
     """GRIT's `id` is an integer of 64 bits. Any other id becomes 0 and is kept in `meta`."""
-    value = int(pair.id) if re.fullmatch(r"-?\d{1,19}", pair.id, re.ASCII) else 0
+    value = int(pair.id) if _INTEGER.fullmatch(pair.id) else 0
     return value if -(2**63) <= value < 2**63 else 0

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from operator import attrgetter
 
 import numpy as np
 import pyarrow as pa
@@ -14,11 +15,13 @@ from transforms.records import Box, Fault, Grounding, Pair, Reason
 from transforms.selection.ambiguous_phrases import ambiguous_phrases
 from transforms.selection.check_kept import SelectedPair, check_many
 from transforms.selection.judge import Kept, Policy, Rejected, judge_claims, judge_selected
-from transforms.selection.select_boxes import Candidates, in_record_order, rank_within, select_many
+from transforms.selection.select_boxes import Candidates, rank_within, select_many
 from transforms.settings import SelectionSettings
 
 Judged = tuple[Pair, tuple[Grounding, ...], Kept | Rejected | Fault]
 """A pair, its boxes that were selected, and its outcome."""
+
+_SPAN = attrgetter("phrase.start", "phrase.end")
 
 AMBIGUOUS_LEFT_OUT = "phrases that share their boxes with another one (selection.ambiguous_phrases)"
 
@@ -122,19 +125,18 @@ class SelectedRows:
             if row in excluded:
                 yield pair, groundings, Rejected(Reason.DUPLICATE)
                 continue
-            kept = groundings
+            kept: Sequence[Grounding] = groundings
             if kept and kept[-1].box.score < policy.threshold:
-                kept = tuple(grounding for grounding in kept if grounding.box.score >= policy.threshold)
-            if written:
-                kept = tuple(in_record_order(kept))
-            yield pair, groundings, judge_selected(pair, kept, policy.text, written)
+                kept = [grounding for grounding in kept if grounding.box.score >= policy.threshold]
+            # In record order: boxes of a span already are, best first.
+            yield pair, groundings, judge_selected(pair, sorted(kept, key=_SPAN), policy.text, written)
 
     def with_verdicts(self, kept: Iterable[tuple[int, Kept]], policy: Policy) -> Iterator[Kept]:
         """Yields kept pairs with the verdicts on their claims. kept: the row of each pair, and the pair."""
         found = list(kept)
         pairs = [SelectedPair(row, one.pair, one.groundings) for row, one in found]
         verdicts = check_many(pairs, self.candidates, policy.selection, policy.threshold)
-        yield from (replace(one, verdicts=checked) for (_, one), checked in zip(found, verdicts, strict=True))
+        yield from (Kept(one.pair, one.groundings, one.texts, checked) for (_, one), checked in zip(found, verdicts, strict=True))
 
 
 def _candidates(table: pa.Table) -> Candidates:

@@ -79,8 +79,7 @@ def judge_selected(
 ) -> Kept | Rejected | Fault:
     """The outcome of a row whose boxes are already selected.
 
-    groundings: in record order, as those of a kept pair then are. written: False if the texts are not needed; a kept
-    pair may then have none, and any order is right.
+    groundings: in record order. written: False if the texts are not needed; a kept pair may then have none.
     """
     if pair.error:
         return Rejected(pair.error.reason) if pair.error.reason in REJECTED_BY_SOURCE else pair.error
