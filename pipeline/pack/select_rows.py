@@ -136,7 +136,8 @@ class SelectedRows:
         found = list(kept)
         pairs = [SelectedPair(row, one.pair, one.groundings) for row, one in found]
         verdicts = check_many(pairs, self.candidates, policy.selection, policy.threshold)
-        yield from (Kept(one.pair, one.groundings, one.texts, checked) for (_, one), checked in zip(found, verdicts, strict=True))
+        for (_, one), checked in zip(found, verdicts, strict=True):
+            yield Kept(one.pair, one.groundings, one.texts, checked)
 
 
 def _candidates(table: pa.Table) -> Candidates:
