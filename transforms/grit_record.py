@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -49,6 +50,7 @@ class Column:
     default: Callable[[], Any] | None = None
 
 
+_INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
 _ROWS = pa.list_(pa.list_(pa.float64()))
 _HEADS = pa.list_(pa.list_(pa.int32()))
 _SPAN = pa.list_(pa.int32())
@@ -138,6 +140,7 @@ def index_schema(claims: bool = True, absent: bool = True) -> pa.Schema:
     return pa.schema([pa.field(one.name, one.type, nullable=False) for one in _columns(claims, absent)])
 
 
+@cache
 def _columns(claims: bool, absent: bool) -> tuple[Column, ...]:
     without = {name for name, is_there in ((_CLAIMS, claims), (_ABSENT, absent)) if not is_there}
     return tuple(column for column in COLUMNS if column.name not in without)
@@ -171,7 +174,8 @@ def uid(source: str, index: int) -> str:
 
 
 def _row(grounding: Grounding, start: int, end: int) -> list[float]:
-    return [start, end, *grounding.box.corners, grounding.box.score]
+    box = grounding.box
+    return [start, end, box.x1, box.y1, box.x2, box.y2, box.score]
 
 
 def _claim(claim: Claim, checked: Checked) -> dict[str, Any]:
@@ -192,5 +196,5 @@ def _claim(claim: Claim, checked: Checked) -> dict[str, Any]:
 
 def _integer(pair: Pair) -> int:
     """GRIT's `id` is an integer of 64 bits. Any other id becomes 0 and is kept in `meta`."""
-    value = int(pair.id) if re.fullmatch(r"-?\d{1,19}", pair.id, re.ASCII) else 0
+    value = int(pair.id) if _INTEGER.fullmatch(pair.id) else 0
     return value if -(2**63) <= value < 2**63 else 0

@@ -73,7 +73,10 @@ def _count_chunk(
     """Adds the rows of a chunk to the total. Returns how many are kept, and the bytes of their images."""
     heartbeat.advance()
     kept = size = 0
-    selected = SelectedRows.from_table(table.read(chunk, digest), policy.selection, 0.0, policy.given)
+    rows = table.read(chunk, digest)
+    if not policy.rejects_claims:
+        rows = rows.drop_columns(["claims"])  # nobody asks for them
+    selected = SelectedRows.from_table(rows, policy.selection, 0.0, policy.given)
     position = (chunk.source, chunk.range, chunk.number)
     for row, (pair, outcome) in enumerate(judge_rows(selected, policy, position, statistics, duplicates)):
         total.read += 1

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from operator import attrgetter
 
 import numpy as np
 import pyarrow as pa
@@ -14,11 +15,13 @@ from transforms.records import Box, Fault, Grounding, Pair, Reason
 from transforms.selection.ambiguous_phrases import ambiguous_phrases
 from transforms.selection.check_kept import SelectedPair, check_many
 from transforms.selection.judge import Kept, Policy, Rejected, judge_claims, judge_selected
-from transforms.selection.select_boxes import Candidates, in_record_order, rank_within, select_many
+from transforms.selection.select_boxes import Candidates, rank_within, select_many
 from transforms.settings import SelectionSettings
 
 Judged = tuple[Pair, tuple[Grounding, ...], Kept | Rejected | Fault]
 """A pair, its boxes that were selected, and its outcome."""
+
+_SPAN = attrgetter("phrase.start", "phrase.end")
 
 AMBIGUOUS_LEFT_OUT = "phrases that share their boxes with another one (selection.ambiguous_phrases)"
 
@@ -82,20 +85,19 @@ class SelectedRows:
 
     def pairs(self) -> Iterator[tuple[Pair, tuple[Grounding, ...]]]:
         """Yields the pair of each row, without its candidates, and its kept boxes."""
-        boxes = self._boxes()
-        borders = np.searchsorted(self.row, np.arange(len(self.table) + 1)).tolist()
-        pairs = from_table(self.table.drop_columns(["boxes"]))
-        for pair, (start, end) in zip(pairs, pairwise(borders), strict=True):
-            yield pair, _groundings_of(pair, boxes[start:end])
+        pairs = list(from_table(self.table.drop_columns(["boxes"])))
+        yield from zip(pairs, self.groundings(dict(enumerate(pairs))), strict=True)
 
     def groundings(self, pairs: Mapping[int, Pair]) -> Iterator[tuple[Grounding, ...]]:
         """Yields the kept boxes of some pairs. pairs: by row, ascending."""
         rows = np.array([*pairs], int)
-        some = self.subset(np.isin(self.row, rows))
-        boxes = some._boxes()
+        some = self if len(rows) == len(self.table) else self.subset(np.isin(self.row, rows))
+        _, fields = list_column(self.table, "boxes")
+        boxes = build_records(Box, {name: column[some.positions].tolist() for name, column in fields.items()})
+        phrases = [pairs[row].phrases[box.phrase] for row, box in zip(some.row.tolist(), boxes, strict=True)]
+        groundings = build_records(Grounding, {"phrase": phrases, "box": boxes})
         borders = [*np.searchsorted(some.row, rows).tolist(), len(boxes)]
-        for pair, (start, end) in zip(pairs.values(), pairwise(borders), strict=True):
-            yield _groundings_of(pair, boxes[start:end])
+        yield from (tuple(groundings[start:end]) for start, end in pairwise(borders))
 
     def left_out(self, row: int, threshold: float) -> Iterator[tuple[str, int]]:
         """What the selection leaves out of a row and counts by kind, with its number. Without phrases that have no box
@@ -123,23 +125,19 @@ class SelectedRows:
             if row in excluded:
                 yield pair, groundings, Rejected(Reason.DUPLICATE)
                 continue
-            kept = in_record_order(grounding for grounding in groundings if grounding.box.score >= policy.threshold)
-            yield pair, groundings, judge_selected(pair, kept, policy.text, written)
+            kept: Sequence[Grounding] = groundings
+            if kept and kept[-1].box.score < policy.threshold:
+                kept = [grounding for grounding in kept if grounding.box.score >= policy.threshold]
+            # In record order: boxes of a span already are, best first.
+            yield pair, groundings, judge_selected(pair, sorted(kept, key=_SPAN), policy.text, written)
 
     def with_verdicts(self, kept: Iterable[tuple[int, Kept]], policy: Policy) -> Iterator[Kept]:
         """Yields kept pairs with the verdicts on their claims. kept: the row of each pair, and the pair."""
         found = list(kept)
         pairs = [SelectedPair(row, one.pair, one.groundings) for row, one in found]
         verdicts = check_many(pairs, self.candidates, policy.selection, policy.threshold)
-        yield from (replace(one, verdicts=checked) for (_, one), checked in zip(found, verdicts, strict=True))
-
-    def _boxes(self) -> list[Box]:
-        _, fields = list_column(self.table, "boxes")
-        return build_records({name: column[self.positions] for name, column in fields.items()}, Box)
-
-
-def _groundings_of(pair: Pair, boxes: Iterable[Box]) -> tuple[Grounding, ...]:
-    return tuple(Grounding(pair.phrases[box.phrase], box) for box in boxes)
+        for (_, one), checked in zip(found, verdicts, strict=True):
+            yield Kept(one.pair, one.groundings, one.texts, checked)
 
 
 def _candidates(table: pa.Table) -> Candidates:

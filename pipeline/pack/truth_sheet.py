@@ -4,12 +4,13 @@ A shard counts its own samples. The sums of shards are those of the pack, howeve
 the numbers mean, and the figures that follow from them: docs/exports.md.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from transforms.claims.group_boxes import MEMBERS, without_groups
-from transforms.records import Box, CharSpan, Grounding, Pair
+from transforms.claims.verdicts import Corners
+from transforms.records import CharSpan, Grounding, Pair
 from transforms.stated_numbers import numbers_in_words
 
 RULES_VERSION = 1
@@ -68,13 +69,13 @@ NO_DECOYS = AskedDecoys()
 
 def add_pair(sums: Sums, pair: Pair, groundings: Sequence[Grounding], decoys: AskedDecoys) -> None:
     """Adds a written pair, in place."""
-    boxes: dict[CharSpan, list[Box]] = {}
+    boxes = defaultdict[CharSpan, list[Corners]](list)
     for grounding in groundings:
-        phrase = grounding.phrase
-        boxes.setdefault((phrase.start, phrase.end), []).append(grounding.box)
+        phrase, box = grounding.phrase, grounding.box
+        boxes[phrase.start, phrase.end].append((box.x1, box.y1, box.x2, box.y2))
     for found in boxes.values():
         if len(found) > MEMBERS:
-            sums["group_boxes"] += len(found) - len(without_groups(tuple(box.corners for box in found)))
+            sums["group_boxes"] += len(found) - len(without_groups(tuple(found)))
     for span, stated in numbers_in_words(pair.caption, pair.claims).items():
         number = len(boxes.get(span, ()))
         sums["counted_phrases"] += 1

@@ -205,11 +205,10 @@ def _is_settled(claim: Claim, checked: Checked) -> bool:
 
 def _kept_by_span(one: SelectedPair) -> dict[CharSpan, list[Corners]]:
     """The kept boxes of each phrase. Phrases of one span share them."""
-    spans = [(phrase.start, phrase.end) for phrase in one.pair.phrases]
-    boxes: dict[CharSpan, list[Corners]] = {span: [] for span in spans}
-    by_phrase = [boxes[span] for span in spans]
+    boxes: dict[CharSpan, list[Corners]] = {(phrase.start, phrase.end): [] for phrase in one.pair.phrases}
     for grounding in one.groundings:
-        by_phrase[grounding.box.phrase].append(grounding.box.corners)
+        phrase, box = grounding.phrase, grounding.box
+        boxes[phrase.start, phrase.end].append((box.x1, box.y1, box.x2, box.y2))
     return boxes
 
 
@@ -236,7 +235,7 @@ def _boxes(
 ) -> Boxes:
     pair_is_full = settings.boxes_per_pair is not None and len(one.groundings) >= settings.boxes_per_pair
     found: dict[CharSpan, list[_AtFloor]] = {}
-    for number, phrase in enumerate(one.pair.phrases):
+    for number, phrase in enumerate(one.pair.phrases if floor else ()):
         if at_floor := floor.get((one.number, number)):
             found.setdefault((phrase.start, phrase.end), []).append(at_floor)
     known: dict[CharSpan, PhraseBoxes] = {}
@@ -244,16 +243,20 @@ def _boxes(
         span = (phrase.start, phrase.end)
         if span in known:
             continue
-        kept, of_span = tuple(boxes[span]), found.get(span, ())
-        full = settings.boxes_per_phrase is not None and len(kept) >= settings.boxes_per_phrase
+        kept, of_span = tuple(boxes[span]), found.get(span)
+        full = pair_is_full or (settings.boxes_per_phrase is not None and len(kept) >= settings.boxes_per_phrase)
+        head = one.pair.caption[phrase.head_start : phrase.head_end]
+        if of_span is None:
+            known[span] = PhraseBoxes(kept, None, full, False, head)
+            continue
         known[span] = PhraseBoxes(
             kept,
-            sum(part.left for part in of_span) if of_span else None,
+            sum(part.left for part in of_span),
             # The limit of candidates removes the lowest scores: if those that are left reach below the threshold, it
             # removed none above.
-            pair_is_full or full or any(part.cut and part.lowest >= threshold for part in of_span),
+            full or any(part.cut and part.lowest >= threshold for part in of_span),
             any(part.cut for part in of_span),
-            one.pair.caption[phrase.head_start : phrase.head_end],
+            head,
         )
     return known
 

@@ -141,16 +141,17 @@ def suppress_many(pair: np.ndarray, corners: np.ndarray, threshold: float) -> np
     Args:
       pair: number of each box's pair. corners: float64 [4, boxes]. Both sorted by pair, and best first within a pair.
     """
-    areas = area(*corners)
     remaining = np.arange(pair.size)
+    boxes = np.vstack((corners, area(*corners)))  # of those that remain
     kept = np.zeros(pair.size, bool)
-    while remaining.size:
-        first = _starts_run(pair[remaining])
-        best = remaining[first]
-        kept[best] = True
-        rivals = best[np.cumsum(first) - 1]
-        overlaps = _ious(corners[:, remaining], corners[:, rivals], areas[remaining] + areas[rivals])
-        remaining = remaining[~(first | (overlaps > threshold))]
+    with np.errstate(invalid="ignore"):  # two boxes without an area: not a number, which is above no threshold
+        while remaining.size:
+            removed = _starts_run(pair)
+            (best,) = np.nonzero(removed)
+            kept[remaining[best]] = True
+            removed |= _overlaps(boxes, best[np.cumsum(removed) - 1]) > threshold
+            (left,) = np.nonzero(~removed)
+            remaining, pair, boxes = remaining[left], pair[left], boxes.take(left, 1)
     (found,) = np.nonzero(kept)
     return found
 
@@ -170,6 +171,20 @@ def ious(boxes: Sequence[Corners], others: Sequence[Corners]) -> np.ndarray:
     """float64 [boxes, others]: intersection over union of each box with each other, 0..1; 0 if they do not overlap."""
     some, rest = corner_rows(boxes)[:, :, None], corner_rows(others)[:, None]
     return _ious(some, rest, area(*some) + area(*rest))
+
+
+def _overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """`_ious` of each box with another one of them, in half of the time: operations in place. boxes: float64
+    [5, boxes], corners and areas. others: positions. Not a number if both have no area."""
+    x1, y1, x2, y2, areas = boxes
+    shared, height = np.minimum(x2, x2[others]), np.minimum(y2, y2[others])
+    shared -= np.maximum(x1, x1[others])
+    height -= np.maximum(y1, y1[others])
+    shared = np.maximum(shared, 0.0, out=shared) * np.maximum(height, 0.0, out=height)
+    both = areas + areas[others]
+    both -= shared
+    result: np.ndarray = np.divide(shared, both, out=both)
+    return result
 
 
 def _ious(some: np.ndarray, others: np.ndarray, areas: np.ndarray) -> np.ndarray:
@@ -198,7 +213,7 @@ def _fits(corners: np.ndarray, settings: SelectionSettings) -> np.ndarray:
 def _starts_run(*keys: np.ndarray) -> np.ndarray:
     """Whether each item starts a run of items that are equal in all keys."""
     begins = np.ones(keys[0].size, bool)
-    begins[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    np.logical_or.reduce([key[1:] != key[:-1] for key in keys], out=begins[1:])
     return begins
 
 

@@ -1,8 +1,11 @@
 """Words that leave open whether a thing is there."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from transforms.claims.unsure import _LONGEST, is_unsure_in
+from transforms.claims.quotations import is_quoted
+from transforms.claims.unsure import _LONGEST, _WORD, is_unsure, is_unsure_in
 from transforms.claims.word_lists import unreal
 
 
@@ -69,3 +72,24 @@ def test_it_is_there(caption):
 
 def test_no_pattern_is_longer_than_what_is_looked_at():
     assert max(map(len, unreal())) == _LONGEST
+
+
+_PIECES = (
+    *("a", "dog", "for", "waiting", "patiently", "or", "and/or", "dressed", "as", "shaped", "shaped,", "like", "İfor"),
+    *("looking", "like,", "only", "?", ".", ",", "...", "-", '"', "read", "sign", "that", "differently", "or.", "FOR"),
+)
+
+
+def _with_all_words(caption: str, start: int, end: int) -> bool:
+    before = _WORD.findall(caption[:start].lower())
+    after = _WORD.findall(caption[end:].lower())
+    return is_quoted(caption, start, end) or is_unsure([*before, "", *after], len(before), len(before))
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=7), st.lists(st.sampled_from(_PIECES), max_size=4), st.booleans())
+def test_usual_words_need_no_further_look(before: list[str], after: list[str], spaced: bool) -> None:
+    space = " " if spaced else ""
+    start = " ".join(before) + space
+    caption = f"{start}bus{space}{' '.join(after)}"
+    span = len(start), len(start) + len("bus")
+    assert is_unsure_in(caption, *span) == _with_all_words(caption, *span)
