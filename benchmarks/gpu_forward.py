@@ -68,6 +68,10 @@ def eager(model: str, ends: float) -> Iterator[Figure]:
             inputs = random_inputs(batch, pictures, forward)
             for precision in PRECISIONS if of_all else PRECISIONS[:1]:
                 what = f"{forward}, {size}, {precision}"
+                if forward == FORWARDS[-1] and precision == "bfloat16" and not _ON_GPU:
+                    # Autocast on a CPU leaves one factor of `baddbmm_` in float32.
+                    yield Figure(part, what, "not measured", "", "without a GPU, autocast is for the other forwards")
+                    continue
                 if time.monotonic() > ends:
                     yield cut(part, f"{what} and what follows")
                     return

@@ -5,6 +5,7 @@ import shutil
 import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor, Ber
 from tests.shared import DATA, GROUNDER, needs_shared
 from transforms.detectors.base import Request
 from transforms.detectors.grounding_dino import model as module
+from transforms.detectors.grounding_dino import precision as cpu_precision
 from transforms.detectors.grounding_dino.model import GroundingDino, resize_rule
 from transforms.detectors.grounding_dino.prompts import BORDERS
 from transforms.detectors.load import load_detector
@@ -375,6 +377,72 @@ def test_progress_grows_to_the_number_of_requests(grounding_dino):
     detector.detect([*mixed_requests(), request(9, *["the big red dog"] * 30)])
     assert progress_calls == sorted(progress_calls)
     assert progress_calls[-1] == 8
+
+
+@pytest.fixture
+def one_by_one(monkeypatch):
+    monkeypatch.setattr(module, "_LARGE", 0)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_answer_for_a_large_image_is_the_same_to_the_bit_in_any_batch(
+    grounding_dino, one_by_one, monkeypatch, precision, threads
+):
+    monkeypatch.setattr(cpu_precision, "has_bfloat16", lambda: True)
+    same_canvas = [one for one in mixed_requests() if (one.width, one.height) == (96, 64)]
+    alone, of_four = (loaded(grounding_dino, precision=precision, batch=batch, threads=threads) for batch in (1, 4))
+    expected = [alone.detect([one])[0] for one in same_canvas]
+    assert len(expected) == 4
+    assert of_four.detect(same_canvas) == expected
+    assert of_four.detect(same_canvas[::-1]) == expected[::-1]
+    monkeypatch.setattr(module, "_LARGE", 10**9)
+    assert of_four.detect(same_canvas) != expected  # the padding of their texts
+
+
+def test_captions_of_a_large_image_share_the_backbone(grounding_dino, one_by_one):
+    phrases = ("a dog", "the red car", "a hat near the old house", "it")
+    requests = [request(seed, phrase) for seed in (1, 2, 1) for phrase in phrases]
+    detector = loaded(grounding_dino, batch=6)
+    backbone, calls = detector.model.model.backbone.conv_encoder.model, []
+    backbone.backbone.register_forward_pre_hook(lambda _, inputs: calls.append(len(inputs[0])))
+    expected = [detector.detect([one])[0] for one in requests]
+    assert calls == [1] * 12
+    calls.clear()
+    assert detector.detect(requests) == expected
+    assert calls == [1] * 4  # two images in each of two batches
+    with torch.inference_mode():  # nothing is kept for a call from elsewhere
+        backbone(torch.zeros(1, 3, 64, 96, dtype=torch.uint8), return_dict=True)
+        backbone(torch.zeros(1, 3, 64, 96, dtype=torch.uint8), return_dict=True)
+    assert calls == [1] * 6
+
+
+def test_a_large_image_that_fails_spares_the_others_of_its_batch(grounding_dino, one_by_one):
+    def spoil(rows):
+        if rows.any():
+            raise RuntimeError("a bird")
+
+    detector, wrapped = spoilt(grounding_dino, before=spoil)
+    found = detector.detect(birds())
+    assert [one.error is None for one in found] == [True, False, True, True, True]
+    assert set(wrapped.sizes) == {1}
+
+
+@pytest.mark.parametrize(
+    ("device", "forward", "sides", "expected"),
+    [
+        ("cpu", "fast", (800, 1056), True),
+        ("cpu", "fast", (1056, 800), True),
+        ("cpu", "fast", (384, 512), False),
+        ("cpu", "stock", (800, 1056), False),
+        ("cuda:0", "fast", (800, 1056), False),
+    ],
+)
+def test_which_images_pass_tiny_one_by_one(grounding_dino, device, forward, sides, expected):
+    detector = copy(shared(grounding_dino))
+    detector.model = SimpleNamespace(config=SimpleNamespace(d_model=256))
+    detector.device, detector.settings = device, detector.settings.model_copy(update={"forward": forward})
+    assert detector._one_by_one(*sides) is expected
 
 
 def test_two_threads_get_what_one_gets(grounding_dino):

@@ -2,7 +2,8 @@
 
 import copy
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -21,6 +22,10 @@ class DeduplicatingBackbone(nn.Module):
 
     def forward(self, pixel_values: Tensor, **options: Any) -> Any:
         """As the backbone's forward. pixel_values: float [images, 3, height, width], or uint8 if it takes bytes."""
+        if hasattr(_last, "pixels"):
+            if _last.pixels is None or not torch.equal(_last.pixels, pixel_values):
+                _last.pixels, _last.output = pixel_values.clone(), self.backbone(pixel_values, **options)
+            return _last.output
         new = [not number or not torch.equal(pixel_values[number - 1], row) for number, row in enumerate(pixel_values)]
         if all(new):
             return self.backbone(pixel_values, **options)
@@ -29,6 +34,19 @@ class DeduplicatingBackbone(nn.Module):
         index = rows.cumsum(0) - 1
         output.feature_maps = tuple(maps[index] for maps in output.feature_maps)
         return output
+
+
+_last = threading.local()
+
+
+@contextmanager
+def image_by_image() -> Iterator[None]:
+    """Forward passes of this thread, each with one image, compute the backbone once for consecutive equal images."""
+    _last.pixels = _last.output = None
+    try:
+        yield
+    finally:
+        del _last.pixels, _last.output
 
 
 class CachedPositionEmbedding(nn.Module):
@@ -85,9 +103,11 @@ class Similarity(nn.Module):
 
 
 def replace_each(inside: nn.Module, kind: type[nn.Module], by: Callable[[Any], nn.Module]) -> None:
-    """Replaces every module of the class `kind` by `by(module)`. A shared module gets one shared replacement."""
+    """Replaces every module of the class `kind` by `by(module)`. A shared module gets one replacement, built once."""
     found: dict[nn.Module, nn.Module] = {}
     for module in list(inside.modules()):
-        for name, child in list(module.named_children()):
+        for name, child in list(module._modules.items()):  # named_children leaves out a second name of a module
             if type(child) is kind:
-                setattr(module, name, found.setdefault(child, by(child)))
+                if child not in found:
+                    found[child] = by(child)
+                setattr(module, name, found[child])

@@ -217,6 +217,12 @@ def test_a_feed_forward_network_in_blocks(monkeypatch):
 
 def test_a_module_in_several_places_is_replaced_by_one():
     inner = nn.Linear(2, 2)
-    outer = nn.ModuleDict({"a": inner, "b": nn.Sequential(inner, nn.ReLU())})
-    optimized.replace_each(outer, nn.Linear, lambda module: nn.Sequential(copy.copy(module)))
-    assert outer["a"] is outer["b"][0]
+    outer = nn.ModuleDict({"a": inner, "b": nn.Sequential(inner, nn.ReLU()), "c": inner})
+    built = []
+
+    def build(module):
+        built.append(nn.Sequential(copy.copy(module)))
+        return built[-1]
+
+    optimized.replace_each(outer, nn.Linear, build)
+    assert [outer["a"], outer["b"][0], outer["c"]] == built * 3  # built once
