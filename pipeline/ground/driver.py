@@ -14,7 +14,6 @@ from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
 from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault, SourceFault, printable
 from pipeline.files.lock import replacing
-from pipeline.files.publish import delete_unfinished
 from pipeline.files.run_log import RunLog
 from pipeline.ground import attempts, near_duplicates, retry, stage_tables
 from pipeline.ground.commit_chunk import Provenance
@@ -30,6 +29,7 @@ from pipeline.plan.plan import Plan, PlannedSource, read_plan
 from pipeline.plan.plan_sources import check_names
 from pipeline.sources import notices
 from pipeline.stages.configured import configured_stages, open_tables, preliminary_stages
+from pipeline.tables.sweep import sweep_for_ground
 from pipeline.tables.table import Listing, Table, list_tables
 from transforms.detectors.settings import DetectorSettings
 from transforms.filters import Filters, columns_of, unknown_columns
@@ -89,8 +89,9 @@ def ground(
     first_tables = open_tables(first_stages, folder)
     every_table = {**tables, **first_tables}
     described = stage_tables.describe(every_table, [*stages, *first_stages])
-    delete_unfinished(output, [table.uri for table in every_table.values()])
     listings = list_tables(every_table, len(old.sources) if old else None, sweep=True)
+    open_ranges = {name: old.unfinished([one.finished]) for name, one in listings.items()} if old else None
+    sweep_for_ground(output, every_table, open_ranges)
     if configuration.filters.exclude_hashes is not None:
         near_duplicates.read_excluded(configuration.filters.exclude_hashes)  # refuses a wrong line before any work
     work_left = not _is_done(old, tables, listings, options)

@@ -125,7 +125,7 @@ def test_what_can_be_refused_without_a_model_is_refused_in_one_line(tmp_path):
 
 def test_what_killed_workers_left_is_gone_at_the_next_call(finished):
     before = sample_pairs.files_of(finished, "**/*")
-    places = ("detections/00000", "detections/timings/00000", "detections", "shards", "decoys/00000", "")
+    places = ("detections/00000", "decoys/timings/00000", "detections", "shards", "decoys/00000", "")
     for place in places:
         (finished / place).mkdir(parents=True, exist_ok=True)
         for name in ("a", "00000.done.json", "00000-00000.parquet"):
