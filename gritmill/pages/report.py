@@ -12,8 +12,9 @@ from pipeline import files, layout
 from pipeline.files.publish import publish_bytes
 from pipeline.ids import RangeId
 from pipeline.pack.manifest import Manifest
-from pipeline.pack.report import Report, threshold_line
+from pipeline.pack.report import Report
 from pipeline.pack.statistics import ByThreshold, Histograms, NearThreshold, read_statistics
+from pipeline.pack.summary import threshold_line
 from pipeline.plan.plan import Plan
 from pipeline.tables.detections import open_detections
 from pipeline.tables.pair_rows import from_table
