@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.ids import RangeId
+from pipeline import files, layout
+from pipeline.files.publish import publish_bytes
+from pipeline.ids import ChunkId, RangeId
 from pipeline.tables.detections import open_detections
 from pipeline.tables.sweep import sweep_for_ground, sweep_for_pack
 from pipeline.tables.table import list_tables
+from tests import fake_object_store
 
 PLACES = (
     ".",
@@ -93,3 +96,21 @@ def test_a_link_to_timings_of_another_run_is_not_followed(run: Path) -> None:
         str(run), {"detections": open_detections(str(run / "detections"))}, {"detections": [RangeId(0, 0)]}
     )
     assert len(list((run.parent / "others").rglob(".gritmill-tmp-*"))) == 2
+
+
+@pytest.mark.parametrize("place", ["local", "shelf"])
+def test_until_then_nobody_takes_them_for_files_of_a_table(tmp_path: Path, place: str) -> None:
+    """As after a `ground` that was killed, if `pack --partial` or a reader comes next."""
+    fake_object_store.use(tmp_path)
+    folder = str(tmp_path / "out") if place == "local" else "shelf://out"
+    kinds = {
+        layout.ALL_CHUNKS: layout.chunk(ChunkId(0, 0, 0)),
+        layout.ALL_RANGE_SUMMARIES: layout.range_summary(RangeId(0, 0)),
+        layout.ALL_TIMINGS: layout.timing(ChunkId(0, 0, 0)),
+    }
+    for path in kinds.values():
+        above, name = path.rsplit("/", 1)
+        publish_bytes(f"{folder}/{path}", b"whole")
+        publish_bytes(f"{folder}/{above}/{layout.TEMPORARY}1-{name}", b"half")
+    for pattern, path in kinds.items():
+        assert [info.uri for info in files.list_folder(folder, pattern)] == [f"{folder}/{path}"]
