@@ -196,10 +196,12 @@ def _pack(work: Path) -> dict[str, Any]:
     from pipeline.pack.driver import rows_by_range
     from pipeline.plan.plan import need_plan
     from pipeline.tables.detections import open_detections
+    from pipeline.tables.sweep import sweep_for_pack
 
     folder = str(work / "out/detections")
 
     def plan() -> None:
+        sweep_for_pack(str(work / "out"))
         table = open_detections(folder)
         rows_by_range(need_plan(folder), table, table.finished_ranges())
 

@@ -96,13 +96,16 @@ def pack(
     from pipeline import files
     from pipeline.engines.run_folder import claimed
     from pipeline.pack.driver import check_ground_settings
+    from pipeline.tables.sweep import sweep_for_pack
 
     configuration, folder = resolve_config(config), files.canonical(output)
     source = None if detections is None else fspath(detections)
     keys = _nested_keys(config) if isinstance(config, Mapping) else ()
     check_ground_settings(configuration, keys, source or folder)
     pack_options = PackOptions(source, fresh, partial=partial, quiet=quiet, beam=tuple(beam))
-    with claimed(folder, "pack", _config_name(config), configuration.engine, beam, take_over, quiet) as own:
+    name = _config_name(config)
+    with claimed(folder, "pack", name, configuration.engine, beam, take_over, quiet, sweep=False) as own:
+        sweep_for_pack(folder)
         return _pack(configuration, folder, replace(pack_options, log=own.log, claim=own))
 
 

@@ -95,7 +95,7 @@ def show(output: str) -> "Report":
     """
     from gritmill.evaluation import quality
     from pipeline.pack.report import read_report
-    from pipeline.pack.report import show as show_report
+    from pipeline.pack.summary import show as show_report
     from pipeline.screen import data_console
 
     report = read_report(output)

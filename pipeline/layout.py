@@ -81,13 +81,13 @@ EXPORT_ENTRIES = "parts/entries.jsonl"
 """While the files over all shards are written, if the samples of one image are merged."""
 VIEW_MARKER = ".gritmill.view.json"
 
-# Patterns that match all files of a kind, below a folder.
-ALL_CHUNKS = "*/*-*.parquet"
+# Patterns that match all files of a kind, below a folder, and none that a killed run left unfinished.
+ALL_CHUNKS = "*/[0-9]*-*.parquet"
 ALL_ROWS = "[0-9]*/*"
 """The chunks and the range summaries of a table."""
 _DONE = ".done.json"
-ALL_RANGE_SUMMARIES = f"*/*{_DONE}"
-ALL_TIMINGS = f"{TIMINGS}/*/*.json"
+ALL_RANGE_SUMMARIES = f"*/[0-9]*{_DONE}"
+ALL_TIMINGS = f"{TIMINGS}/*/[0-9]*.json"
 ALL_WORKING = f"{WORKING}/*.json"
 ALL_SHARD_STATS = f"{SHARDS}/*_stats.json"
 

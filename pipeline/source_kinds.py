@@ -8,6 +8,7 @@ is the result. So its module should import slow packages only when it uses them.
 
 import re
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -85,10 +86,9 @@ def origin(kind: str) -> str:
 def kind_from_name(name: str) -> str:
     """The kind of the longest suffix that matches a file name; "" if none does. Case does not matter, nor does `.gz` or
     `.zst` at the end."""
-    packed = name.lower()
-    plain = unpacked_name(packed)
-    endings = _endings(tuple(sys.path))
-    return next((kind for ending, kind in endings if plain.endswith(ending) or packed.endswith(ending)), "")
+    search, kinds = _endings(tuple(sys.path))
+    match = search(name.lower())
+    return kinds[match[1]] if match else ""
 
 
 def explain_unknown(name: str) -> str:
@@ -112,9 +112,10 @@ def _from_outside(path: tuple[str, ...]) -> dict[str, EntryPoint]:
 
 
 @lru_cache(maxsize=1)
-def _endings(path: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Suffixes and their kinds, the longest first. If a package and a built-in kind have the same suffix, the built-in
-    kind is used."""
+def _endings(path: tuple[str, ...]) -> tuple[Callable[[str], re.Match[str] | None], dict[str, str]]:
+    """What finds the longest suffix of a name in lower case, as its first group, and the kind of each suffix. If a
+    package and a built-in kind have the same suffix, the built-in kind is used."""
     outside = {e.lower(): kind for kind in _from_outside(path) for e in getattr(load(kind), "suffixes", ())}
     kinds = outside | {e: kind for kind, (_, endings) in _BUILTIN.items() for e in endings}
-    return sorted(kinds.items(), key=lambda one: -len(one[0]))
+    longest_first = "|".join(map(re.escape, sorted(kinds, key=len, reverse=True)))
+    return re.compile(rf"({longest_first})({_COMPRESSED.pattern})?\Z").search, kinds

@@ -274,7 +274,8 @@ def _add_manifest(output: str, manifest: dict[str, Any]) -> None:
 
 
 def _show_report(output: str, pace: bool) -> "Report":
-    from pipeline.pack.report import read_report, show
+    from pipeline.pack.report import read_report
+    from pipeline.pack.summary import show
 
     report = read_report(output)
     show(report, output, pace)

@@ -10,7 +10,7 @@ from apache_beam import pipeline as beam_pipeline
 from apache_beam.utils import interactive_utils, subprocess_server
 
 from pipeline.engines import job_server
-from pipeline.engines.worker import COLLECT_AFTER
+from pipeline.engines.worker import collect_rarely
 
 
 class _JobServer(subprocess_server.SubprocessServer):  # type: ignore[misc]
@@ -72,10 +72,10 @@ def gc_frozen() -> Iterator[None]:
         return
     gc.collect(1)
     gc.freeze()
-    young, *older = gc.get_threshold()
-    gc.set_threshold(max(young, COLLECT_AFTER) if young else 0, *older)  # 0: the caller has disabled it
+    before = gc.get_threshold()
+    collect_rarely()
     try:
         yield
     finally:
-        gc.set_threshold(young, *older)
+        gc.set_threshold(*before)
         gc.unfreeze()

@@ -1,7 +1,8 @@
 """What each step on a worker does first: it asks whether the lease of its run is still in force.
 
 The first step of a process also looks whether it is the same gritmill as the driver. `gritmill-worker` has done that
-before; Beam's own worker, which starts in a pool, in a container or on Dataflow, has not.
+before; Beam's own worker, which starts in a pool, in a container or on Dataflow, has not. For the same reason, it is
+here that each worker is told to look for cyclic garbage rarely.
 
 A step whose lease is revoked returns at once and without output, so that the job ends as if it were done. An exception
 would make the engine try again. In the step, each file that appears or disappears in the run folder asks, too.
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 
 from pipeline.engines import heartbeat, lasting_faults
 from pipeline.engines.versions import Versions, installed
+from pipeline.engines.worker import collect_rarely
 from pipeline.faults import EnvironmentFault
 from pipeline.files.guards import guarded
 from pipeline.files.lease import Lease, LeaseFile
@@ -41,6 +43,7 @@ def outputs(
     if lease.is_revoked(now=complete):
         return
     _check_versions(lease)
+    collect_rarely()
     heart = heartbeat.of_worker(lease)
     with heart.working(step), guarded(lease.folder, partial(_may_change, lease)):
         try:

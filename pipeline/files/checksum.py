@@ -19,10 +19,10 @@ def seal(data: bytes, place: re.Pattern[bytes]) -> bytes:
     return b"".join([data[: match.start(1)], _checksum(data, match), data[match.end(1) :]])
 
 
-def is_intact(data: bytes, place: re.Pattern[bytes]) -> bool:
-    """Whether a file has the checksum that it contains. True if it contains none."""
+def is_intact(data: bytes, place: re.Pattern[bytes]) -> bool | None:
+    """Whether a file has the checksum that it contains. None if it contains none."""
     match = _last(data, place)
-    return match is None or _checksum(data, match) == match[1]
+    return None if match is None else _checksum(data, match) == match[1]
 
 
 def _last(data: bytes, place: re.Pattern[bytes]) -> re.Match[bytes] | None:

@@ -5,13 +5,16 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 from pipeline import files
 from pipeline.files.guards import Forbidden, Guard, always, ask, changing
-from pipeline.layout import LOCK, TEMPORARY, WORK_LIST, is_source_folder
+from pipeline.layout import LOCK, TEMPORARY, WORK_LIST
+
+Leave = Callable[[str, str], bool]
+"""Whether a folder is left out: the folder around it, and its name."""
 
 _WRITEBACK_BYTES = 32 << 20
 
@@ -58,13 +61,13 @@ def publish_json(uri: str, value: Any, guard: Guard = always) -> bool:
     return publish_bytes(uri, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode(), guard)
 
 
-def delete_unfinished(folder: str, listed: Collection[str] = ()) -> None:
+def delete_unfinished(folder: str, leave: Leave = lambda *_: False) -> None:
     """Removes files that killed runs left unfinished below a folder. The caller must hold the lock of the folder.
 
-    listed: local folders of tables that are listed with `sweep`, so that those of their sources are not listed twice.
+    leave: local folders that are not looked into. A run has two for each source.
     """
     if files.is_local(folder):
-        folders = [folder]  # a run has two for each source, and `os.walk` takes three times as long
+        folders = [folder]  # `os.walk` takes three times as long
         while folders:
             place = folders.pop()
             try:
@@ -76,7 +79,7 @@ def delete_unfinished(folder: str, listed: Collection[str] = ()) -> None:
                 continue  # it may belong to a run that is active
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    if not (place in listed and is_source_folder(entry.name)):
+                    if not leave(place, entry.name):
                         folders.append(entry.path)
                 elif entry.name.startswith((TEMPORARY, WORK_LIST)) and not entry.is_dir():
                     _remove_unfinished(entry.path)

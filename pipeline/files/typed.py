@@ -122,9 +122,8 @@ def _sort_keys(value: Any) -> None:
 def is_intact(data: bytes) -> bool:
     """Whether the content of a JSON file has the checksum that it contains. True if it contains none. A program that
     wrote the file again with other blanks has changed it, too."""
-    if _CHECKSUM_LINE.search(data):
-        return checksum.is_intact(data, _CHECKSUM_LINE)
-    return not _has_checksum(data)
+    intact = checksum.is_intact(data, _CHECKSUM_LINE)
+    return not _has_checksum(data) if intact is None else intact
 
 
 def _has_checksum(data: bytes) -> bool:

@@ -1,6 +1,7 @@
 """`ground`, the command that runs models: sources -> detections.
 
 driver, options     plans the run and runs the graph on unfinished ranges; options of a call
+messages            what people are told, on the screen and in the log
 resume              decides whether a run resumes the plan in its folder
 retry, attempts     chunks to process again; who works on a chunk, and how many processes died at it
 graph, progress     the Beam graph; the progress of a run

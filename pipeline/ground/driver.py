@@ -2,23 +2,18 @@
 ranges."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import cache, partial
-from itertools import islice
-from threading import Timer
 from typing import TYPE_CHECKING
 
 from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
-from pipeline.faults import CallError, EnvironmentFault, FolderMismatch, RunFault, SourceFault, printable
+from pipeline.faults import CallError, EnvironmentFault, FolderMismatch, RunFault
 from pipeline.files.lock import replacing
-from pipeline.files.publish import delete_unfinished
-from pipeline.files.run_log import RunLog
-from pipeline.ground import attempts, near_duplicates, retry, stage_tables
+from pipeline.ground import attempts, messages, near_duplicates, retry, stage_tables
 from pipeline.ground.commit_chunk import Provenance
-from pipeline.ground.count_rows import count_finished
 from pipeline.ground.options import GroundOptions
 from pipeline.ground.resume import resume_or_plan
 from pipeline.ids import RangeId
@@ -26,29 +21,18 @@ from pipeline.layout import DETECTIONS, FRESH
 from pipeline.model_identity.cache import ModelCache
 from pipeline.model_identity.identify import identify_models
 from pipeline.plan.find_sources import find_sources
-from pipeline.plan.plan import Plan, PlannedSource, read_plan
+from pipeline.plan.plan import Plan, read_plan
 from pipeline.plan.plan_sources import check_names
-from pipeline.sources import notices
 from pipeline.stages.configured import configured_stages, open_tables, preliminary_stages
+from pipeline.tables.sweep import sweep_for_ground
 from pipeline.tables.table import Listing, Table, list_tables
 from transforms.detectors.load import check_precision_early
 from transforms.detectors.settings import DetectorSettings
-from transforms.filters import Filters, columns_of, unknown_columns
 from transforms.plugins import search
-from transforms.records import Pair
-from transforms.wording import counted, suggestion
+from transforms.wording import counted
 
 if TYPE_CHECKING:  # it imports Beam
     from pipeline.engines.remote import RemoteEngine
-
-_LOOK = 16
-"""Pairs of the first source in which the columns of `filters.where` are looked up."""
-
-_SOON = 0.3
-"""Seconds."""
-
-_READ_WHOLE = ("coco", "json", "parquet", "arrow")
-"""Kinds of which the whole file, or the image column, is read to know the first images: not again at each resume."""
 
 
 def ground(
@@ -68,7 +52,7 @@ def ground(
     search_path = _search_path(options)  # refuses a wrong option of Beam before models are looked up
     old = _interrupted_fresh(folder) if options.fresh else read_plan(folder)
     engine = None if old else _connect(options)  # before models are looked up
-    tell_loading = cache(partial(_tell_loading, options))  # once
+    tell_loading = cache(partial(messages.tell_loading, options))  # once
     if old:
         configuration = configuration.resuming(old.configuration)
     elif search_path:  # on other machines, the workers refuse it
@@ -78,7 +62,7 @@ def ground(
     left_out: list[str] = []
     read = configuration.source
     planned = {source.uri for source in old.sources if source.ranges} if old else ()
-    with nullcontext() if old else _unless_soon(tell_loading):
+    with nullcontext() if old else messages.unless_soon(tell_loading):
         source_files = find_sources(inputs, kind=read.kind, tell=left_out.append, columns=read.columns, planned=planned)
         if not old:
             check_names(source_files, read)
@@ -92,8 +76,9 @@ def ground(
     first_tables = open_tables(first_stages, folder)
     every_table = {**tables, **first_tables}
     described = stage_tables.describe(every_table, [*stages, *first_stages])
-    delete_unfinished(output, [table.uri for table in every_table.values()])
     listings = list_tables(every_table, len(old.sources) if old else None, sweep=True)
+    open_ranges = {name: old.unfinished([one.finished]) for name, one in listings.items()} if old else None
+    sweep_for_ground(output, every_table, open_ranges)
     if configuration.filters.exclude_hashes is not None:
         near_duplicates.read_excluded(configuration.filters.exclude_hashes)  # refuses a wrong line before any work
     work_left = not _is_done(old, tables, listings, options)
@@ -127,13 +112,13 @@ def ground(
                 raise
             plan, listings = prepare(None)  # the interrupted --fresh had other options, or its files are damaged
         model_cache.save()
-        _log_plan(plan, left_out, options.log)
-        _tell_left_out(left_out, options.quiet)
-        _tell_of_store(output, options)
+        messages.log_plan(plan, left_out, options.log)
+        messages.tell_left_out(left_out, options.quiet)
+        messages.tell_of_store(output, options)
         fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
     finished = listings[DETECTIONS].finished
     if unfinished := plan.unfinished(listings[name].finished for name in tables):
-        _tell_first_source(plan, options, old.sources if old else ())
+        messages.tell_first_source(plan, options, old.sources if old else ())
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
         engine = engine or _connect(options)  # a finished run may have been reopened
@@ -152,7 +137,7 @@ def ground(
         graph.run(plan, stages, tables, listings, provenance, options)
         finished = _check_done(plan, tables.values())
     elif any(source.ranges for source in plan.sources) and (options.log or not options.quiet):
-        _tell_finished(tables[DETECTIONS], finished, options)
+        messages.tell_finished(tables[DETECTIONS], finished, options)
     for table in tables.values():
         retry.clear(table)
     attempts.delete_all(folder)
@@ -175,25 +160,6 @@ def _search_path(options: GroundOptions) -> list[str]:
     return [os.getcwd()]
 
 
-def _tell_loading(options: GroundOptions) -> None:
-    """Says what takes the first seconds, after what can be refused without the imports that take them."""
-    from pipeline.engines import progress
-
-    progress.tell("ground", "loading libraries and models", options.quiet)
-
-
-@contextmanager
-def _unless_soon(tell: Callable[[], object]) -> Iterator[None]:
-    """Calls `tell` if the block takes longer than a moment, as the listing of a store or of a large folder does."""
-    timer = Timer(_SOON, tell)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()  # so that nothing is told twice
-
-
 def _interrupted_fresh(folder: str) -> Plan | None:
     """The plan of a `ground --fresh` that was interrupted; None if there is none, or if it cannot be read."""
     with suppress(RunFault):
@@ -205,85 +171,6 @@ def _removal(folder: str, options: GroundOptions) -> AbstractContextManager[None
     """Refuses to remove rows while another command reads them, if this call may remove any."""
     removes = options.fresh or options.redo_changed or options.retry is not None
     return replacing(folder) if removes else nullcontext()
-
-
-def _log_plan(plan: Plan, left_out: Sequence[str], log: RunLog | None) -> None:
-    """Opens the log: this call may now write into the folder."""
-    if log is None:
-        return
-    log.open()
-    limit = "" if plan.limit is None else f", limit {counted(plan.limit, 'pair')}"
-    names = ", ".join(source.uri for source in (*plan.sources[:1], *plan.sources[1:][-1:]))
-    sources, ranges = counted(len(plan.sources), "source"), counted(sum(1 for _ in plan.range_ids()), "range")
-    log.note("plan", f"{sources}, {ranges}{limit}; {names}")
-    for line in left_out:
-        log.note("skip", line)
-    for source in plan.sources:
-        if source.fault:
-            log.note("fault", f"{source.uri}: {source.fault}")
-
-
-def _tell_left_out(lines: Sequence[str], quiet: bool) -> None:
-    if lines:
-        from pipeline.engines import progress
-
-        for line in lines:
-            progress.tell("ground", printable(line), quiet)
-
-
-def _tell_of_store(output: str, options: GroundOptions) -> None:
-    """Says if two workers at one chunk, as engines may start them, are not kept apart by the store."""
-    if not files.is_store(output):
-        return
-    from pipeline.files import remote
-
-    if not remote.has_create_only_puts(output):
-        from pipeline.engines import progress
-
-        line = f"{files.place_of(output)} has no conditional writes; what is written is read back instead"
-        progress.tell("ground", line, options.quiet)
-        if options.log:
-            options.log.note("store", line)
-
-
-def _tell_first_source(plan: Plan, options: GroundOptions, earlier: Sequence[PlannedSource] = ()) -> None:
-    """Says before the first hour what of the first source may not be meant: its notices, and the columns of
-    the settings that its first pairs do not have, which the manifest says of every source.
-
-    earlier: the sources that earlier calls planned. A source that cannot be read here is reported where it is
-    processed.
-    """
-    from pipeline.engines import progress
-
-    first = next((source for source in plan.sources if source.ranges), None)
-    if first is None:
-        return
-    given = plan.configuration.source.annotations
-    names = dict.fromkeys(Filters(plan.configuration.filters).names, "filters.where")
-    names |= dict.fromkeys(given.names, "source.columns")
-    lines: list[str] = []
-    pairs: list[Pair] = []
-    with suppress(RunFault, SourceFault, OSError):
-        source, start = first.open(plan.configuration.source), first.ranges[0].start
-        if first.kind not in _READ_WHOLE or not any(first is source for source in earlier):
-            lines += [f"{first.uri}: {line}" for line in notices(source, start)]
-        if names:
-            pairs.extend(pair for _, pair in islice(source.read(start), _LOOK))
-    for name in sorted(given.without_alternatives(unknown_columns(names, pairs))):
-        known = sorted({column for pair in pairs for column in columns_of(pair)})
-        what = f"the first pairs of {first.uri} have no column {name}"
-        lines.append(f"{names[name]}: {what}; {suggestion(name, known)}")
-    for line in lines:
-        progress.tell("ground", printable(line), options.quiet)
-
-
-def _tell_finished(table: Table, finished: Collection[RangeId], options: GroundOptions) -> None:
-    from pipeline.engines import progress
-
-    line = f"nothing to do: all {count_finished(table, finished)} are done"
-    progress.tell("ground", line, options.quiet)
-    if options.log:
-        options.log.note("done", f"ground: {line}")
 
 
 def _is_done(

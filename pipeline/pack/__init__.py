@@ -12,5 +12,6 @@ shard_stats                the stats file of a finished shard
 progress                   the finished shards of a run
 plan_shards                numbers of kept pairs per chunk -> the pairs of each shard
 shard_writer, tar_writer   writes the tar, index and stats of a shard
-manifest, report           the manifest, which lists complete shards; the summary at the end of a run
+manifest, report           the manifest, which lists complete shards; `report.json`, with the speed of `ground`
+summary                    the report on the screen at the end of a run
 """

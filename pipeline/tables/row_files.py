@@ -45,7 +45,7 @@ def encode(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, metadata: dict[
 
 def is_intact(data: bytes) -> bool:
     """Whether a file has the checksum that it contains. True if it contains none, as in release 0.1."""
-    return checksum.is_intact(data, _CHECKSUM_PLACE)
+    return checksum.is_intact(data, _CHECKSUM_PLACE) is not False
 
 
 def as_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:

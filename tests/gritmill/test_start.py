@@ -175,7 +175,7 @@ def test_the_precision_of_workers_on_other_machines_is_not_that_of_the_driver(tm
 
 def test_what_killed_workers_left_is_gone_at_the_next_call(finished):
     before = sample_pairs.files_of(finished, "**/*")
-    places = ("detections/00000", "detections/timings/00000", "detections", "shards", "decoys/00000", "")
+    places = ("detections/00000", "decoys/timings/00000", "detections", "shards", "decoys/00000", "")
     for place in places:
         (finished / place).mkdir(parents=True, exist_ok=True)
         for name in ("a", "00000.done.json", "00000-00000.parquet"):

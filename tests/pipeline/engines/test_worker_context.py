@@ -1,3 +1,4 @@
+import gc
 import pickle
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -8,6 +9,7 @@ import pytest
 from pipeline import files
 from pipeline.engines import heartbeat, lasting_faults, worker_context
 from pipeline.engines.versions import installed
+from pipeline.engines.worker import COLLECT_AFTER
 from pipeline.engines.worker_context import Leased, outputs
 from pipeline.faults import EnvironmentFault
 from pipeline.files import lease as leases
@@ -37,6 +39,19 @@ def test_a_step_runs_under_its_lease_and_not_after_it(lease: Lease, tmp_path: Pa
     lease.end()
     assert list(step("abc")) == list(many("abc")) == []
     assert list(Leased(None, "count", len)("abc")) == [3]
+
+
+@pytest.mark.parametrize(("before", "under_lease"), [(700, COLLECT_AFTER), (20_000, 20_000), (0, 0)])
+def test_a_worker_of_an_engine_collects_garbage_as_rarely_as_a_local_one(
+    lease: Lease, before: int, under_lease: int
+) -> None:
+    threshold = gc.get_threshold()
+    try:
+        gc.set_threshold(before, *threshold[1:])
+        found = [next(Leased(given, "count", lambda _: gc.get_threshold()[0])("")) for given in (None, lease)]
+    finally:
+        gc.set_threshold(*threshold)
+    assert found == [before, under_lease]
 
 
 def test_a_step_that_is_revoked_in_its_middle_stops_without_an_exception(lease: Lease, tmp_path: Path) -> None:
