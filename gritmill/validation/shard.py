@@ -22,7 +22,6 @@ from pipeline.faults import RunFault
 from pipeline.files.typed import is_intact
 from pipeline.pack.truth_sheet import RULES_VERSION as SHEET_RULES
 from transforms import grit_record
-from transforms.devices import available_cores
 from transforms.read_ahead import read_ahead
 from transforms.wording import counted
 
@@ -45,25 +44,29 @@ class Finding:
 
 @dataclass
 class ShardCheck:
-    """Checks the shards of a run in order. verdicts: whether claims were checked by the rules of this release. rows:
-    what the shards were packed from, if it is known. sums: of the stats of each shard; None if they cannot be read."""
+    """Checks the shards of a run in order.
+
+    threads: that decode images. verdicts: whether claims were checked by the rules of this release. rows: what the
+    shards were packed from, if it is known. sums: of the stats of each shard; None if they cannot be read.
+    """
 
     folder: str
     rules: Rules
     limit: int | None
     verdicts: bool
+    threads: int
     rows: PackedRows | None = None
     sums: list[Sums | None] = field(default_factory=list)
 
-    def shard(self, number: str, shard: Shard) -> Iterator[Finding]:
-        """Checks a shard. number: five digits."""
+    def shard(self, number: int, shard: Shard) -> Iterator[Finding]:
+        """Checks a shard. number: its place in the manifest, from 0."""
         for name, checksum in ((shard.tar, shard.sha256), (shard.index, shard.index_sha256)):
             if text := _checksum_fault(files.join(self.folder, name), checksum):
                 yield Finding(name, "", text)
                 self.sums.append(None)
                 return
-        if (shard.tar, shard.index) != (layout.shard_tar(int(number)), layout.shard_index(int(number))):
-            yield Finding(shard.tar, "", f"is shard {int(number)} of the manifest, but its files have other names")
+        if (shard.tar, shard.index) != (layout.shard_tar(number), layout.shard_index(number)):
+            yield Finding(shard.tar, "", f"is shard {number} of the manifest, but its files have other names")
         rows: list[dict[str, Any]] = []
         try:
             rows = _read_index(files.join(self.folder, shard.index))
@@ -72,13 +75,13 @@ class ShardCheck:
                 yield Finding(shard.index, "", numbers)
         except Broken as broken:
             yield Finding(shard.index, "", str(broken))
-        name = layout.shard_stats(int(number))
+        name = layout.shard_stats(number)
         stats = _read_stats(files.join(self.folder, name), shard)
         if isinstance(stats, str):
             yield Finding(name, "", stats)
         self.sums.append(None if isinstance(stats, str) else stats)
         recount = Recount()
-        yield from self._tar(number, shard, rows, recount)
+        yield from self._tar(f"{number:05}", shard, rows, recount)
         if isinstance(stats, Stats) and recount.records == shard.samples:
             yield from (Finding(name, "", text) for text in self._recount_faults(stats, recount))
 
@@ -134,13 +137,12 @@ class ShardCheck:
             except Broken as error:  # the samples before it are still to be checked
                 broken.append(error)
 
-        cores = available_cores()
         with files.open_read(files.join(self.folder, shard.tar)) as file:
             yield from read_ahead(
                 readable(file),
                 lambda sample: check_image(sample[1].get("jpg", b""), self.rules),
-                threads=cores,
-                ahead=2 * cores,
+                threads=self.threads,
+                ahead=2 * self.threads,
                 cost=lambda sample: len(sample[1].get("jpg", b"")),
                 max_cost=_AHEAD_BYTES,
                 name="decode",

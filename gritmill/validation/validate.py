@@ -11,22 +11,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from os import PathLike
 
-from PIL import Image
 from pydantic import ValidationError
 
+from gritmill.shard_processes import count_processes
 from gritmill.validation.claims import ClaimKey, claim_faults, claims_by_verdict, sheet_faults
 from gritmill.validation.detections import open_rows
 from gritmill.validation.manifest import Manifest, Sums
+from gritmill.validation.processes import ChildChecks
 from gritmill.validation.sample import Rules, fault_line
 from gritmill.validation.shard import CHANGED, Finding, ShardCheck
 from pipeline import files, layout
 from pipeline.faults import CallError, RunFault, first_line
 from pipeline.files.typed import is_intact
 from transforms.claims.verdicts import RULES_VERSION
+from transforms.devices import available_cores
 from transforms.text import dialects
 
 
-def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[Finding]:
+def validate(output: str | PathLike[str], limit: int | None = None, processes: int | None = None) -> Iterator[Finding]:
     """Yields each sample and each fault of a run, in order.
 
     If the run folder has the detections of the pack, boxes, claims and decoys of all records are computed again from
@@ -34,10 +36,14 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
     pack.
 
     limit: samples to check per shard, without the detections. Checksums always cover whole files.
+    processes: 1 to 256, each with a shard at a time; 1: only this process. None: one per core, but at most one per
+      1,000 samples. The findings are the same for any number.
 
     Raises:
-      CallError: the folder has no manifest.
+      CallError: the folder has no manifest, or `processes` is out of range.
+      WorkerDied: a process was killed.
     """
+    count_processes(processes, 0, 0, ())  # before anything is read
     folder = files.canonical(output)
     uri = files.join(folder, layout.MANIFEST)
     if not files.exists(uri):
@@ -57,18 +63,22 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
         line = fault_line(error) if isinstance(error, ValidationError) else str(error)
         yield Finding(layout.MANIFEST, "", line)
         return
-    # Pillow's limit is global. It must not reject images that the run accepted.
-    if Image.MAX_IMAGE_PIXELS is not None:
-        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, manifest.configuration.source.max_pixels)
     text = manifest.configuration.text
     source = manifest.configuration.source
     rules = Rules(tuple(text.dialect), text.spans == "densest", source.max_pixels, source.max_scans)
-    check = ShardCheck(folder, rules, limit, manifest.claim_rules == RULES_VERSION)
+    rules.allow_pixels()
+    samples = sum(min(shard.samples, limit or shard.samples) for shard in manifest.shards)
+    number = count_processes(processes, len(manifest.shards), samples, [folder])
+    threads = max(1, available_cores() // number)
+    check = ShardCheck(folder, rules, limit, manifest.claim_rules == RULES_VERSION, threads)
     if limit is None:
         with suppress(RunFault):
             check.rows = open_rows(folder)
-    for number, shard in enumerate(manifest.shards):
-        yield from check.shard(f"{number:05}", shard)
+    if number > 1:
+        yield from ChildChecks(check, manifest.shards, number).findings()
+    else:
+        for place, shard in enumerate(manifest.shards):
+            yield from check.shard(place, shard)
     yield from (
         Finding(layout.MANIFEST, "", text) for text in (*_ledger_faults(manifest), *_sum_faults(manifest, check.sums))
     )
