@@ -48,7 +48,7 @@ def whole(tmp_path_factory, parser):
 
 
 @pytest.fixture
-def out(whole, tmp_path):
+def copy(whole, tmp_path):
     shutil.copytree(whole, tmp_path / "out")
     return tmp_path / "out"
 
@@ -88,6 +88,12 @@ def in_this_process(monkeypatch):
 
     monkeypatch.setattr(processes, "stream_from_children", streams)
     return starts
+
+
+@pytest.fixture
+def out(copy, in_this_process):
+    """A run that is checked without child processes."""
+    return copy
 
 
 def findings(out, number):
@@ -157,127 +163,134 @@ LOST = "json: uid: the detections have no such pair behind that of the sample be
 ALL = [*range(PAIRS)]
 
 
-@pytest.mark.usefixtures("in_this_process")
-class TestInThisProcess:
-    def test_a_sound_run(self, out):
-        assert are_same(out) == []
-        assert len(findings(out, 2)) == PAIRS
-
-    def test_a_repacked_run_is_sound_apart_from_its_sums(self, out, whole):
-        repacked(out, whole, in_order(*ALL))
-        assert {fault.text.partition(":")[0] for fault in are_same(out)} <= {"claims", "truth_sheet", "ledger"}
-
-    @pytest.mark.parametrize(
-        ("order", "lost"),
-        [
-            ([*ALL[:3], 4, 3, *ALL[5:]], []),  # both are in one chunk
-            ([*ALL[:2], 4, 3, 2, *ALL[5:]], ["000010000"]),
-            ([*ALL[:8], *ALL[4:8], *ALL[8:]], ["000020000"]),
-            ([*ALL[:8], *ALL[12:]], []),
-            ([*ALL[4:8], *ALL[:4], *ALL[8:]], ["000010000"]),
-            (ALL[::-1], ["000000003"]),
-            (ALL[9:], []),
-        ],
-    )
-    def test_samples_that_are_not_in_order(self, out, whole, order, lost):
-        repacked(out, whole, in_order(*order))
-        assert [finding.key for finding in are_same(out) if finding.text == LOST] == lost
-
-    @pytest.mark.parametrize("place", [0, 8, PAIRS - 1])
-    @pytest.mark.parametrize("changes", [{"uid": "f" * 16}, {"caption": ""}])
-    def test_a_changed_sample(self, out, whole, place, changes):
-        shards = in_order(*ALL)
-        shards[place // PER_SHARD][place % PER_SHARD] = place, changes
-        repacked(out, whole, shards)
-        assert sum(finding.text == LOST for finding in are_same(out)) == ("uid" in changes)
-
-    def test_processes_start_again_at_most_twice(self, out, whole, in_this_process):
-        """At the shard that was guessed wrong, and when it is known that nothing is known behind it."""
-        repacked(out, whole, in_order(*ALL))
-        are_same(out)
-        assert in_this_process == [2, 3]
-        repacked(out, whole, in_order(*ALL[8:12], *ALL[:8], *ALL[12:]))
-        assert LOST in [finding.text for finding in are_same(out)]
-        assert in_this_process == [2, 3, 2, 2, 2, 3, 3, 3]
-
-    @pytest.mark.parametrize("chunk", [0, 2, 5])
-    @pytest.mark.parametrize("table", ["detections", "decoys"])
-    def test_damaged_detections(self, out, whole, table, chunk):
-        """Nothing is known from the first pair of the damaged chunk on."""
-        path = out / table / f"00000/00000-{chunk:05}.parquet"
-        path.write_bytes(path.read_bytes()[:-9])
-        other = {"absent": ["a purple cow"]}
-        repacked(out, whole, in_order(*ALL, changes=other))
-        found = [
-            finding.key for finding in are_same(out) if finding.text == "json: absent: other than by the detections"
-        ]
-        assert found == [f"{number // PER_SHARD:05}{number % PER_SHARD:04}" for number in ALL[: chunk * PER_CHUNK]]
-
-    def test_a_damaged_chunk_that_no_sample_is_from(self, out, whole):
-        """One process reads it to look for the next sample."""
-        (out / "detections/00000/00000-00003.parquet").write_bytes(b"PAR1")
-        other = {"absent": ["a purple cow"]}
-        repacked(out, whole, in_order(*ALL[:8], *ALL[12:20], changes=other))
-        found = [
-            finding.key for finding in are_same(out) if finding.text == "json: absent: other than by the detections"
-        ]
-        assert found == [f"{number // PER_SHARD:05}{number % PER_SHARD:04}" for number in range(8)]
-
-    def test_a_shard_of_broken_records_says_nothing_of_the_place(self, out, whole):
-        """What is guessed for the second shard is behind what the third one needs."""
-        broken = {"caption": ""}
-        repacked(out, whole, [[(0, {}), (1, {})], [(2, broken), (3, broken)], [(4, {}), (5, {})]])
-        assert LOST not in [finding.text for finding in are_same(out)]
-
-    def test_a_shard_whose_first_records_are_broken(self, out, whole):
-        shards = in_order(*ALL)
-        shards[2] = [(number, {"caption": ""} if number < 10 else {}) for number, _ in shards[2]]
-        repacked(out, whole, shards)
-        assert LOST not in [finding.text for finding in are_same(out)]
-
-    def test_shards_without_samples_before_and_behind_a_lost_one(self, out, whole):
-        """Whether sums over decoys are known depends on the shards before."""
-        repacked(out, whole, [[], in_order(*ALL)[2], [], in_order(*ALL)[1], [], []])
-        assert LOST in [finding.text for finding in are_same(out)]
-
-    @pytest.mark.parametrize("ending", [".tar", ".parquet", "_stats.json"])
-    def test_files_that_are_missing(self, out, ending):
-        for number in (0, 3, SHARDS - 1):
-            (out / f"shards/{number:05}{ending}").unlink()
-        assert len(are_same(out)) == 3
-
-    def test_without_detections_and_with_a_limit(self, out):
-        assert [*gritmill.validate(out, limit=2, processes=1)] == [*gritmill.validate(out, limit=2, processes=3)]
-        shutil.rmtree(out / "detections")
-        assert are_same(out) == []
-
-    def test_many_faults(self, out, whole, monkeypatch):
-        monkeypatch.setattr(processes, "_BATCH_COST", 500)
-        repacked(out, whole, in_order(*ALL, changes={"caption": "x"}))
-        assert len(are_same(out)) > 3 * PAIRS
-
-    @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    @given(data=st.data())
-    def test_any_samples_in_any_order(self, whole, tmp_path, data):
-        out = tmp_path / "out"
-        shutil.rmtree(out, ignore_errors=True)
-        shutil.copytree(whole, out)
-        changes = st.sampled_from([{}] * 9 + [{"uid": "f" * 16}, {"caption": ""}, {"absent": ["a cow"]}])
-        rising = st.lists(st.sampled_from(ALL), min_size=8, max_size=20, unique=True).map(sorted)
-        numbers = data.draw(rising | rising.flatmap(lambda some: st.sampled_from(some).map(lambda one: [*some, one])))
-        cuts = sorted(data.draw(st.lists(st.integers(0, len(numbers)), min_size=2, max_size=5)))
-        samples = [(number, data.draw(changes)) for number in numbers]
-        repacked(out, whole, [samples[start:end] for start, end in pairwise([0, *cuts, len(samples)])])
-        if damaged := data.draw(st.none() | st.integers(0, CHUNKS - 1)):
-            (out / f"detections/00000/00000-{damaged:05}.parquet").write_bytes(b"PAR1")
-        are_same(out)
+def test_a_sound_run(out):
+    assert are_same(out) == []
+    assert len(findings(out, 2)) == PAIRS
 
 
-def test_two_processes(out, whole):
+def test_a_repacked_run_is_sound_apart_from_its_sums(out, whole):
+    repacked(out, whole, in_order(*ALL))
+    assert {fault.text.partition(":")[0] for fault in are_same(out)} <= {"claims", "truth_sheet", "ledger"}
+
+
+@pytest.mark.parametrize(
+    ("order", "lost"),
+    [
+        ([*ALL[:3], 4, 3, *ALL[5:]], []),  # both are in one chunk
+        ([*ALL[:2], 4, 3, 2, *ALL[5:]], ["000010000"]),
+        ([*ALL[:8], *ALL[4:8], *ALL[8:]], ["000020000"]),
+        ([*ALL[:8], *ALL[12:]], []),
+        ([*ALL[4:8], *ALL[:4], *ALL[8:]], ["000010000"]),
+        (ALL[::-1], ["000000003"]),
+        (ALL[9:], []),
+    ],
+)
+def test_samples_that_are_not_in_order(out, whole, order, lost):
+    repacked(out, whole, in_order(*order))
+    assert [finding.key for finding in are_same(out) if finding.text == LOST] == lost
+
+
+@pytest.mark.parametrize("place", [0, 8, PAIRS - 1])
+@pytest.mark.parametrize("changes", [{"uid": "f" * 16}, {"caption": ""}])
+def test_a_changed_sample(out, whole, place, changes):
+    shards = in_order(*ALL)
+    shards[place // PER_SHARD][place % PER_SHARD] = place, changes
+    repacked(out, whole, shards)
+    assert sum(finding.text == LOST for finding in are_same(out)) == ("uid" in changes)
+
+
+def test_processes_start_again_at_most_twice(out, whole, in_this_process):
+    """At the shard that was guessed wrong, and when it is known that nothing is known behind it."""
+    repacked(out, whole, in_order(*ALL))
+    are_same(out)
+    assert in_this_process == [2, 3]
+    repacked(out, whole, in_order(*ALL[8:12], *ALL[:8], *ALL[12:]))
+    assert LOST in [finding.text for finding in are_same(out)]
+    assert in_this_process == [2, 3, 2, 2, 2, 3, 3, 3]
+
+
+@pytest.mark.parametrize("chunk", [0, 2, 5])
+@pytest.mark.parametrize("table", ["detections", "decoys"])
+def test_damaged_detections(out, whole, table, chunk):
+    """Nothing is known from the first pair of the damaged chunk on."""
+    path = out / table / f"00000/00000-{chunk:05}.parquet"
+    path.write_bytes(path.read_bytes()[:-9])
+    other = {"absent": ["a purple cow"]}
+    repacked(out, whole, in_order(*ALL, changes=other))
+    found = [finding.key for finding in are_same(out) if finding.text == "json: absent: other than by the detections"]
+    assert found == [f"{number // PER_SHARD:05}{number % PER_SHARD:04}" for number in ALL[: chunk * PER_CHUNK]]
+
+
+def test_a_damaged_chunk_that_no_sample_is_from(out, whole):
+    """One process reads it to look for the next sample."""
+    (out / "detections/00000/00000-00003.parquet").write_bytes(b"PAR1")
+    other = {"absent": ["a purple cow"]}
+    repacked(out, whole, in_order(*ALL[:8], *ALL[12:20], changes=other))
+    found = [finding.key for finding in are_same(out) if finding.text == "json: absent: other than by the detections"]
+    assert found == [f"{number // PER_SHARD:05}{number % PER_SHARD:04}" for number in range(8)]
+
+
+def test_a_shard_of_broken_records_says_nothing_of_the_place(out, whole):
+    """What is guessed for the second shard is behind what the third one needs."""
+    broken = {"caption": ""}
+    repacked(out, whole, [[(0, {}), (1, {})], [(2, broken), (3, broken)], [(4, {}), (5, {})]])
+    assert LOST not in [finding.text for finding in are_same(out)]
+
+
+def test_a_shard_whose_first_records_are_broken(out, whole):
+    shards = in_order(*ALL)
+    shards[2] = [(number, {"caption": ""} if number < 10 else {}) for number, _ in shards[2]]
+    repacked(out, whole, shards)
+    assert LOST not in [finding.text for finding in are_same(out)]
+
+
+def test_shards_without_samples_before_and_behind_a_lost_one(out, whole):
+    """Whether sums over decoys are known depends on the shards before."""
+    repacked(out, whole, [[], in_order(*ALL)[2], [], in_order(*ALL)[1], [], []])
+    assert LOST in [finding.text for finding in are_same(out)]
+
+
+@pytest.mark.parametrize("ending", [".tar", ".parquet", "_stats.json"])
+def test_files_that_are_missing(out, ending):
+    for number in (0, 3, SHARDS - 1):
+        (out / f"shards/{number:05}{ending}").unlink()
+    assert len(are_same(out)) == 3
+
+
+def test_without_detections_and_with_a_limit(out):
+    assert [*gritmill.validate(out, limit=2, processes=1)] == [*gritmill.validate(out, limit=2, processes=3)]
+    shutil.rmtree(out / "detections")
+    assert are_same(out) == []
+
+
+def test_many_faults(out, whole, monkeypatch):
+    monkeypatch.setattr(processes, "_BATCH_COST", 500)
+    repacked(out, whole, in_order(*ALL, changes={"caption": "x"}))
+    assert len(are_same(out)) > 3 * PAIRS
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_samples_in_any_order(whole, tmp_path, in_this_process, data):
+    out = tmp_path / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(whole, out)
+    changes = st.sampled_from([{}] * 9 + [{"uid": "f" * 16}, {"caption": ""}, {"absent": ["a cow"]}])
+    rising = st.lists(st.sampled_from(ALL), min_size=8, max_size=20, unique=True).map(sorted)
+    numbers = data.draw(rising | rising.flatmap(lambda some: st.sampled_from(some).map(lambda one: [*some, one])))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(numbers)), min_size=2, max_size=5)))
+    samples = [(number, data.draw(changes)) for number in numbers]
+    repacked(out, whole, [samples[start:end] for start, end in pairwise([0, *cuts, len(samples)])])
+    if damaged := data.draw(st.none() | st.integers(0, CHUNKS - 1)):
+        (out / f"detections/00000/00000-{damaged:05}.parquet").write_bytes(b"PAR1")
+    are_same(out)
+
+
+def test_two_processes(copy, whole):
     shards = in_order(*ALL)
     shards[4][1] = 17, {"caption": ""}
-    repacked(out, whole, shards)
-    assert findings(out, 2) == findings(out, 1)
+    repacked(copy, whole, shards)
+    assert findings(copy, 2) == findings(copy, 1)
 
 
 class Moody:
@@ -306,15 +319,15 @@ class Moody:
 
 
 @pytest.fixture
-def moody(install, out):
+def moody(install, copy):
     """Lets the texts of the run be read by the dialect, in a mood."""
     install("gritmill.dialects", f"moody = {__name__}:Moody")
 
     def read_by(mood):
-        manifest = unsealed(out / "manifest.json")
+        manifest = unsealed(copy / "manifest.json")
         manifest["configuration"]["text"]["dialect"] = [f"moody:{mood}"]
-        (out / "manifest.json").write_text(json.dumps(manifest))
-        return out
+        (copy / "manifest.json").write_text(json.dumps(manifest))
+        return copy
 
     return read_by
 
