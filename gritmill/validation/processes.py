@@ -6,6 +6,7 @@ should be. The parent learns where the shard before did end, and whether one pro
 there. If not, which needs a damaged run, it starts again with that shard from the right place.
 """
 
+import gc
 import pickle
 import time
 from collections import Counter, deque
@@ -21,7 +22,9 @@ from gritmill.validation.detections import PackedRows
 from gritmill.validation.manifest import Shard, Sums
 from gritmill.validation.record import Record
 from gritmill.validation.shard import Finding, ShardCheck
-from pipeline.faults import RunFault, WorkerDied
+from pipeline import files, layout
+from pipeline.engines.worker import COLLECT_AFTER
+from pipeline.faults import EnvironmentFault, RunFault, WorkerDied
 from transforms.isolation.child_pool import stream_from_children
 from transforms.isolation.child_process import ChildDied, note
 
@@ -135,8 +138,7 @@ def _check_shard(data: bytes, number: int, shard: Shard, guess: int | None) -> _
 
     data: a pickled `ShardCheck`. guess: the chunk in which the shard may begin; None: it is as in `data`.
     """
-    common = _unpickle(data)
-    common.rules.allow_pixels()
+    common = _prepared(data)
     rows, searched = replace(common.rows) if common.rows else None, None
     if rows and guess is not None:
         rows = searched = _SearchedRows(**vars(rows) | {"at": guess})
@@ -158,8 +160,13 @@ def _check_shard(data: bytes, number: int, shard: Shard, guess: int | None) -> _
 
 
 @lru_cache(maxsize=1)
-def _unpickle(data: bytes) -> ShardCheck:
+def _prepared(data: bytes) -> ShardCheck:
     check: ShardCheck = pickle.loads(data)
+    if not files.exists(files.join(check.folder, layout.MANIFEST)):
+        text = f"{check.folder}: another process finds no {layout.MANIFEST} there; use --processes 1"
+        raise EnvironmentFault(text)
+    check.rules.allow_pixels()
+    gc.set_threshold(COLLECT_AFTER)
     return check
 
 

@@ -58,18 +58,24 @@ class Stream(Generic[Result]):
 
 
 def map_in_children(
-    function: Callable[..., Result], tasks: Iterable[tuple[Any, ...]], processes: int
+    function: Callable[..., Result],
+    tasks: Iterable[tuple[Any, ...]],
+    processes: int,
+    check: Callable[[], object] = lambda: None,
 ) -> Generator[Result, None, None]:
     """Yields the result of the function for each task, in order. At most twice as many results as processes wait.
 
     The function must be importable; the elements of a task, which are its arguments, and its result must be picklable.
-    When the generator ends, is closed, or raises, its processes have ended.
+    When the generator ends, is closed, or raises, its processes have ended. check: called several times a second while
+    a result is waited for; an exception that it raises ends the generator.
 
     Raises:
       ChildDied: the process that had a task ended. Raised when the task is due, as are exceptions of the function.
     """
     with closing(stream_from_children(function, tasks, processes)) as streams:
         for stream in streams:
+            while wait([stream.future], _POLL_SECONDS).not_done:
+                check()
             yield stream.result()
 
 

@@ -13,6 +13,7 @@ import time
 from functools import cache
 from itertools import pairwise
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -60,7 +61,9 @@ class Stream:
         self.notes = []
         with monkeypatch.context() as patch:
             patch.setattr(processes, "note", lambda value: self.notes.append(pickle.dumps(value)))
+            patch.setattr(processes.gc, "set_threshold", lambda number: None)
             patch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+            processes._prepared.cache_clear()
             self.end = pickle.dumps(function(*pickle.loads(pickle.dumps(task))))
 
     def __iter__(self):
@@ -269,7 +272,7 @@ def test_many_faults(out, whole, monkeypatch):
     assert len(are_same(out)) > 3 * PAIRS
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_samples_in_any_order(whole, tmp_path, in_this_process, data):
     out = tmp_path / "out"
@@ -368,6 +371,13 @@ def test_an_interrupt_leaves_no_process(moody, tmp_path, monkeypatch):
     for path in pids.iterdir():
         with pytest.raises(ProcessLookupError):
             os.kill(int(path.name), 0)
+
+
+def test_a_run_that_other_processes_do_not_see(copy):
+    fsspec.filesystem("memory").put(str(copy), "/run", recursive=True)
+    assert findings("memory://run", None) == findings(copy, 1)
+    with pytest.raises(gritmill.EnvironmentFault, match=r"memory://run: another process finds no manifest\.json there"):
+        findings("memory://run", 2)
 
 
 @pytest.mark.parametrize("number", [0, -1, 257])
