@@ -23,13 +23,14 @@ _CONFIGURATION: dict[str, Any] = {
     "detector": {"model": "benchmarks.candidates:make"},
     "selection": {"score": 0.25},
     "filters": {"duplicates": None},
+    "shards": {"pairs": 250},
 }
 _MIB = 1 << 20
 
 
 def measure(work: Path, folder: Path | None) -> Iterator[Figure]:
     """Measures runs of photos and of bundled scenes, whose records are a large part of the bytes, from a warm page
-    cache. All in one process, so the figures are without its start."""
+    cache. In one process, so the figures are without its start, unless they say otherwise."""
     work = work / "reading"
     pictures = {"photos": one_by_one(photos(folder, 120)), "scenes": scenes(_PAIRS["scenes"])}
     for name, number in _PAIRS.items():
@@ -55,8 +56,10 @@ def _compare(name: str, run: Path, target: Path) -> Iterator[Figure]:
     variants: dict[str, Callable[[], object]] = {
         "sha256": partial(_read_bytes, shards),
         "read": lambda: sum(1 for _ in gritmill.read(run)),
-        "validate": partial(_validate, run),
-        "validate, without the detections": partial(_validate, alone),
+        "validate": partial(_validate, run, 1),
+        "validate, 2 processes": partial(_validate, run, 2),
+        "validate, without the detections": partial(_validate, alone, 1),
+        "validate, without the detections, 2 processes": partial(_validate, alone, 2),
     }
     for one in formats():
         for images in (True, False)[one not in USED_BY["images"] :]:
@@ -85,8 +88,8 @@ def _read_bytes(shards: list[Path]) -> None:
             hashlib.file_digest(file, "sha256")
 
 
-def _validate(run: Path) -> None:
-    faults = [finding for finding in validate(run) if finding.text]
+def _validate(run: Path, processes: int) -> None:
+    faults = [finding for finding in validate(run, processes=processes) if finding.text]
     assert not faults, faults[:3]
 
 

@@ -165,6 +165,16 @@ def validate(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Check only the first N samples of each shard.", metavar="N")
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            min=1,
+            max=256,
+            help="Number of processes, each with a shard. Default: one per core, but at most one per 1,000 samples.",
+            metavar="N",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Check a finished run. Print one line per fault, and exit with status 1 if there are any."""
@@ -173,7 +183,7 @@ def validate(
 
     samples = faults = 0
     listed = []
-    for fault in findings(output, limit):
+    for fault in findings(output, limit, processes):
         if fault.text:
             print(printable(": ".join(filter(None, (fault.shard, fault.key, fault.text)))))
             faults += 1

@@ -1,6 +1,8 @@
 """`gritmill validate`: reads a finished run back and checks it.
 
-validate   checks manifest, shards, indexes and checksums
+validate   checks the manifest, the other files of the folder, and each shard
+shard      checks checksums, index, stats and samples of one shard
+processes  checks shards in several processes
 manifest   the models of manifest and stats
 tar        reads the samples of a tar
 sample     checks members, record, image and texts of one sample

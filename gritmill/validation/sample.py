@@ -36,6 +36,14 @@ class Rules:
     record: type[Record] = field(default_factory=record_model)
     index: pa.Schema = field(default_factory=grit_record.index_schema)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Rules, (self.dialects, self.densest, self.max_pixels, self.max_scans)  # the model cannot be pickled
+
+    def allow_pixels(self) -> None:
+        """Pillow's limit is global. It must not reject images that the run accepted."""
+        if Image.MAX_IMAGE_PIXELS is not None:
+            Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, self.max_pixels)
+
 
 def sample_faults(
     key: str,

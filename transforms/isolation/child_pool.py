@@ -1,10 +1,12 @@
 """Several child processes side by side: one function for many tasks, with the results in order."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from threading import Condition
+from typing import Any, Generic, TypeVar
 
 from transforms.isolation.child_process import ChildProcess
 
@@ -13,45 +15,123 @@ Result = TypeVar("Result")
 _POLL_SECONDS = 0.05
 
 
+class Stream(Generic[Result]):
+    """What the function notes for one task, and its result."""
+
+    def __init__(self, cost: Callable[[Any], int], max_cost: int) -> None:
+        self._cost, self._max_cost = cost, max_cost
+        self._notes: deque[Any] = deque()
+        self._waiting = 0
+        self._ended = False
+        self._changed = Condition()
+        self.future: Future[Result]
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yields each note as soon as it is there, until the function has ended."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._notes or self._ended)
+                if not self._notes:
+                    return
+                note = self._notes.popleft()
+                self._waiting -= self._cost(note)
+                self._changed.notify_all()
+            yield note
+
+    def result(self) -> Result:
+        """The result of the function, when it has ended. Raises its exception, or ChildDied."""
+        return self.future.result()
+
+    def put(self, note: Any) -> None:
+        """Adds a note. Returns when the notes that nobody has taken cost no more than allowed, or after `end`."""
+        with self._changed:
+            self._notes.append(note)
+            self._waiting += self._cost(note)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._waiting <= self._max_cost or self._ended)
+
+    def end(self) -> None:
+        """No note follows, or nobody takes any more."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
 def map_in_children(
-    function: Callable[..., Result], tasks: Iterable[tuple[Any, ...]], processes: int
+    function: Callable[..., Result],
+    tasks: Iterable[tuple[Any, ...]],
+    processes: int,
+    check: Callable[[], object] = lambda: None,
 ) -> Generator[Result, None, None]:
     """Yields the result of the function for each task, in order. At most twice as many results as processes wait.
 
     The function must be importable; the elements of a task, which are its arguments, and its result must be picklable.
-    When the generator ends, is closed, or raises, its processes have ended.
+    When the generator ends, is closed, or raises, its processes have ended. check: called several times a second while
+    a result is waited for; an exception that it raises ends the generator.
 
     Raises:
       ChildDied: the process that had a task ended. Raised when the task is due, as are exceptions of the function.
+    """
+    with closing(stream_from_children(function, tasks, processes)) as streams:
+        for stream in streams:
+            while wait([stream.future], _POLL_SECONDS).not_done:
+                check()
+            yield stream.result()
+
+
+def stream_from_children(
+    function: Callable[..., Result],
+    tasks: Iterable[tuple[Any, ...]],
+    processes: int,
+    cost: Callable[[Any], int] = lambda _: 0,
+    max_cost: int = 0,
+) -> Generator[Stream[Result], None, None]:
+    """Yields, for each task in order, what the function notes (`child_process.note`) while it runs, and its result.
+
+    Otherwise as `map_in_children`.
+
+    cost, max_cost: of the notes of a task that nobody has taken yet. If they cost more, its process waits.
     """
     children = [ChildProcess() for _ in range(processes)]
     idle: SimpleQueue[ChildProcess] = SimpleQueue()
     for child in children:
         idle.put(child)
 
-    def call(task: tuple[Any, ...]) -> Result:
+    def call(task: tuple[Any, ...], stream: Stream[Result]) -> Result:
         child = idle.get()
         try:
-            result: Result = child.call(function, *task)
+            result: Result = child.call(function, *task, notes=stream.put)
             return result
         finally:
             idle.put(child)
+            stream.end()
 
-    pending: deque[Future[Result]] = deque()
+    def forget(stream: Stream[Result]) -> None:
+        stream.end()  # its process must not wait for a caller who did not take all notes
+        wait([stream.future])
+
+    pending: deque[Stream[Result]] = deque()
     pool = ThreadPoolExecutor(processes, "child")
     try:
         for task in tasks:
-            pending.append(pool.submit(call, task))
+            stream = Stream[Result](cost, max_cost)
+            stream.future = pool.submit(call, task, stream)
+            pending.append(stream)
             if len(pending) > 2 * processes:
-                yield pending.popleft().result()
+                yield pending[0]
+                forget(pending.popleft())
         while pending:
-            yield pending.popleft().result()
+            yield pending[0]
+            forget(pending.popleft())
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        while wait(pending, 0).not_done:  # in a loop: a thread may have been about to start its process
+        for stream in pending:
+            stream.end()
+        left = [stream.future for stream in pending]
+        while not all(future.done() for future in left):  # in a loop: a thread may just start its process
             for child in children:
                 child.kill()
-            wait(pending, _POLL_SECONDS)
+            wait(left, _POLL_SECONDS)
         pool.shutdown()
         for child in children:
             child.close()

@@ -144,7 +144,7 @@ def test_no_thread_holds_the_index_when_it_has_been_read(out, monkeypatch):
         def __del__(self):
             threads.append(threading.get_ident())
 
-    monkeypatch.setattr("gritmill.validation.validate.io", SimpleNamespace(BytesIO=Index))
+    monkeypatch.setattr("gritmill.validation.shard.io", SimpleNamespace(BytesIO=Index))
     for _ in range(100):
         assert faults(out, limit=1) == []
     assert threads == [threading.get_ident()] * 100

@@ -6,8 +6,8 @@ from itertools import count
 
 import pytest
 
-from transforms.isolation.child_pool import map_in_children
-from transforms.isolation.child_process import ChildDied
+from transforms.isolation.child_pool import map_in_children, stream_from_children
+from transforms.isolation.child_process import ChildDied, note
 
 
 def test_results_are_in_order_and_several_processes_make_them():
@@ -40,6 +40,43 @@ def test_an_exception_comes_when_its_task_is_due():
     assert next(results) == (2, 0)
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_an_exception_ends_it_although_tasks_wait():
+    results = map_in_children(divmod, [(1, 0)] + [(4, 2)] * 9, 1)
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_a_process_waits_until_its_notes_are_taken(tmp_path):
+    tasks = [(str(tmp_path / name), 9) for name in "ab"]
+    streams = stream_from_children(note_numbers, tasks, 2, len, 3 * LONG)
+    first = next(streams)
+    behind = tmp_path / "b"
+    while not behind.exists() or behind.stat().st_size < 5:  # four were received, and the fifth one is in the pipe
+        time.sleep(0.01)
+    time.sleep(0.2)
+    assert behind.stat().st_size == 5
+    for stream in (first, next(streams)):
+        assert [int(text) for text in stream] == [*range(9)]
+        assert stream.result() == 9
+    assert next(streams, None) is None
+
+
+LONG = 1 << 20
+
+
+def note_numbers(path, number):
+    for n in range(number):
+        with open(path, "a") as file:
+            file.write(str(n))
+        note(str(n).ljust(LONG))
+    return number
+
+
+def test_notes_that_nobody_takes_stop_nothing():
+    streams = stream_from_children(note_numbers, [("/dev/null", 9)] * 4, 1, len, 1)
+    assert len([*streams]) == 4
 
 
 def test_a_death_is_told():
