@@ -16,9 +16,10 @@ from gritmill.reading import read_shard
 from pipeline import files
 from pipeline.engines.worker import COLLECT_AFTER
 from pipeline.faults import EnvironmentFault
-from pipeline.files.guards import Forbidden, ask, guarded
+from pipeline.files.guards import ask, guarded
 from pipeline.files.publish import delete_unfinished, synced_together
 from pipeline.fingerprint import json_digest
+from pipeline.layout import MANIFEST
 from pipeline.pack.manifest import Manifest, read_manifest
 from transforms.isolation.child_pool import map_in_children
 from transforms.isolation.child_process import ChildDied
@@ -70,9 +71,9 @@ def writing(
         with closing(counts):
             yield _naming_deaths(counts, source, manifest, numbers)
     except BaseException:
-        with suppress(Forbidden):
+        with suppress(Exception):  # what ended the export is worth more
             ask(target)
-            delete_unfinished(target)  # of the children, which were killed
+            delete_unfinished(target)  # the children were killed
         raise
 
 
@@ -105,7 +106,9 @@ def _write_in_child(job: _Job, number: int) -> ExportCounts:
 def _open(job: _Job) -> tuple[Format, Manifest]:
     # Read here: with each task, the entries of ten thousand shards would be 2 MB.
     manifest = read_manifest(job.source)
-    if manifest is None or _digest_shards(manifest) != job.run:
+    if manifest is None:
+        raise EnvironmentFault(f"{job.source}: another process finds no {MANIFEST} there; use --processes 1")
+    if _digest_shards(manifest) != job.run:
         raise packed_again(job.source)
     gc.set_threshold(COLLECT_AFTER)
     Image.MAX_IMAGE_PIXELS = job.max_image_pixels

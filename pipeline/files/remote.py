@@ -65,7 +65,7 @@ def is_configured_in_code() -> bool:
     given: dict[str, dict[str, Any]] = {}
     fsspec.config.set_conf_files(fsspec.config.conf_dir, given)
     fsspec.config.set_conf_env(given)
-    return given != fsspec.config.conf
+    return bool(given != fsspec.config.conf)
 
 
 def match(pattern: str) -> list[FileInfo]:
