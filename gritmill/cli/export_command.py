@@ -87,7 +87,7 @@ def export(
     processes: Annotated[
         int | None,
         typer.Option(
-            help="Processes that write shards, 1 to 256. Default: one per core, at most one per 1,000 samples.",
+            help="Processes that write shards, 1 to 256. Default: one per core, at most one per 4,000 samples.",
             metavar="N",
         ),
     ] = None,

@@ -67,8 +67,8 @@ def plugin(install):
     return lambda name: install(exports.GROUP, f"mine = tests.plugin_exports:{name}")
 
 
-def test_a_format_of_another_package_has_one_process_unless_more_are_given(plugin, finished, tmp_path, monkeypatch):
-    monkeypatch.setattr("gritmill.shard_processes._SAMPLES_PER_PROCESS", 10)
+def test_by_default_only_built_in_formats_have_several_processes(plugin, finished, tmp_path, monkeypatch):
+    monkeypatch.setattr("gritmill.shard_processes._SAMPLES_PER_PROCESS", 3)
     monkeypatch.setattr("gritmill.shard_processes.available_cores", lambda: 2)
     plugin("Pids")
     with pytest.warns(UserWarning, match="a warning"):
@@ -78,6 +78,8 @@ def test_a_format_of_another_package_has_one_process_unless_more_are_given(plugi
     pids = {path.read_text() for path in tmp_path.glob("two/?.txt")}
     assert len(pids) == 2
     assert str(os.getpid()) not in pids
+    monkeypatch.setattr(shards, "_write", None)  # of this process
+    export(finished, "grit", tmp_path / "grit")
 
 
 @pytest.mark.parametrize("number", [0, -1, 257])
