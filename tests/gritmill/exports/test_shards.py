@@ -14,11 +14,12 @@ from gritmill import exports
 from gritmill.exports import shards
 from gritmill.exports.export import export
 from gritmill.exports.options import ExportOptions
-from gritmill.main import main
+from gritmill.main import _error_line, main
 from pipeline import layout
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.layout import TEMPORARY
 from tests import sample_pairs
+from transforms.culprits import RemoteTraceback, message_of
 
 ROOT = Path(__file__).parents[3]
 export_module = import_module(export.__module__)  # the package has a function of this name
@@ -106,6 +107,18 @@ def test_a_fault_in_a_process_is_one_line_and_leaves_nothing_unfinished(plugin, 
         export(finished, "mine", tmp_path, processes=3)
     assert unfinished(tmp_path) == []
     assert not (tmp_path / "parts/00001_done.json").exists()
+
+
+def test_an_exception_that_cannot_be_sent_is_the_same_line():
+    """As those of clients of stores."""
+
+    class ClientError(Exception):
+        pass
+
+    error = ClientError("no such key")
+    with pytest.raises(RuntimeError) as sent:
+        raise RuntimeError(message_of(error)) from RemoteTraceback.of(error)
+    assert _error_line(sent.value) == _error_line(error) == "ClientError: no such key (GRITMILL_DEBUG=1 shows where)"
 
 
 def test_a_run_that_is_packed_again_before_a_process_opens_it_is_not_mixed(finished, tmp_path):
