@@ -24,12 +24,19 @@ class Figure:
 
 
 def interleaved_seconds(
-    variants: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
+    variants: Mapping[str, Callable[[], object]],
+    rounds: int,
+    clock: Callable[[], float] = time.perf_counter,
+    before: Callable[[], object] = lambda: None,
 ) -> dict[str, list[float]]:
-    """Returns the seconds of each variant per round. Every round runs all variants. A first round does not count."""
+    """Returns the seconds of each variant per round. Every round runs all variants. A first round does not count.
+
+    before: called before each variant. Its time does not count.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for number in range(rounds + 1):
         for name, run in variants.items():
+            before()
             started = clock()
             run()
             if number:

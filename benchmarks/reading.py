@@ -1,4 +1,7 @@
-"""The cost of reading a finished run: `read`, `validate` and each export, compared with a read with SHA-256."""
+"""The cost of reading a finished run: `read`, `validate` and each export, compared with a read with SHA-256.
+
+Exports are measured with one process and with one per core, whose start of about a second is included.
+"""
 
 import hashlib
 import shutil
@@ -15,22 +18,24 @@ from gritmill.exports import formats
 from gritmill.exports.export import export
 from gritmill.exports.options import USED_BY, ExportOptions
 from gritmill.validation.validate import validate
+from transforms.devices import available_cores
 
-_PAIRS = {"photos": 2_000, "scenes": 8_000}
+_PAIRS = {"photos": 8_000, "scenes": 8_000}
+_PAIRS_PER_SHARD = 1_000
 _ROUNDS = 3
 _GOAL = 0.5
 _CONFIGURATION: dict[str, Any] = {
     "detector": {"model": "benchmarks.candidates:make"},
     "selection": {"score": 0.25},
     "filters": {"duplicates": None},
-    "shards": {"pairs": 250},
+    "shards": {"pairs": _PAIRS_PER_SHARD},
 }
 _MIB = 1 << 20
 
 
 def measure(work: Path, folder: Path | None) -> Iterator[Figure]:
     """Measures runs of photos and of bundled scenes, whose records are a large part of the bytes, from a warm page
-    cache. In one process, so the figures are without its start, unless they say otherwise."""
+    cache. The figures are without the start of this process."""
     work = work / "reading"
     pictures = {"photos": one_by_one(photos(folder, 120)), "scenes": scenes(_PAIRS["scenes"])}
     for name, number in _PAIRS.items():
@@ -64,10 +69,14 @@ def _compare(name: str, run: Path, target: Path) -> Iterator[Figure]:
     for one in formats():
         for images in (True, False)[one not in USED_BY["images"] :]:
             what = f"export {one}{'' if images or one == 'hf' else ', no image files'}"
-            variants[what] = partial(_export, run, target, one, images)
+            for processes in (1, available_cores()):
+                cores = "" if processes == 1 else f", {processes} processes"
+                variants[what + cores] = partial(_export, run, target, one, images, processes)
     busy: dict[str, list[float]] = {what: [] for what in variants}
     seconds = interleaved_seconds(
-        {what: with_processor_time(call, busy[what]) for what, call in variants.items()}, _ROUNDS
+        {what: with_processor_time(call, busy[what]) for what, call in variants.items()},
+        _ROUNDS,
+        before=lambda: shutil.rmtree(target, ignore_errors=True),
     )
     pairs = _PAIRS[name]
     for what in [*variants][1:]:
@@ -93,6 +102,5 @@ def _validate(run: Path, processes: int) -> None:
     assert not faults, faults[:3]
 
 
-def _export(run: Path, target: Path, to: str, images: bool) -> None:
-    shutil.rmtree(target, ignore_errors=True)
-    export(run, to, target, ExportOptions(images=images, allow_blind=to == "relations"))
+def _export(run: Path, target: Path, to: str, images: bool, processes: int) -> None:
+    export(run, to, target, ExportOptions(images=images, allow_blind=to == "relations"), processes=processes)

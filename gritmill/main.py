@@ -19,8 +19,8 @@ from typer.exceptions import Abort, Exit, TyperException
 from gritmill import interrupts, streams
 from gritmill.cli import json_output
 from pipeline.engines.worker import COLLECT_AFTER
-from pipeline.faults import RunFault, first_line, printable
-from transforms.culprits import PluginError
+from pipeline.faults import RunFault, printable
+from transforms.culprits import PluginError, message_of
 
 _NOT_RESUMABLE = (["eval"], ["calibrate"])
 """Commands that cannot resume."""
@@ -121,7 +121,7 @@ def _error_line(error: Exception) -> str:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, PluginError):
         return str(error)
-    return f"{type(error).__name__}: {first_line(error)} (GRITMILL_DEBUG=1 shows where)"
+    return f"{message_of(error)} (GRITMILL_DEBUG=1 shows where)"  # of a child process, as it was there
 
 
 def _print_traceback(error: Exception) -> None:

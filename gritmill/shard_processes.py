@@ -16,7 +16,8 @@ def count_processes(given: int | None, shards: int, samples: int, folders: Itera
     """The number of processes, at least 1; 1 means this process.
 
     given: as the user asked for; None: one per core, but at most one per 1,000 samples, and only this process if other
-    processes may not see the same files, as in `memory://`. folders: URIs of what they read and write.
+    processes may not see the same files, as in `memory://` or a store with settings made in Python. folders: URIs of
+    what they read and write.
 
     Raises:
       CallError: `given` is less than 1, or more than 256.
@@ -24,6 +25,14 @@ def count_processes(given: int | None, shards: int, samples: int, folders: Itera
     if given is not None and not 1 <= given <= _MOST:
         raise CallError(f"--processes: {given}: it must be between 1 and {_MOST}")
     if given is None:
-        shared = all(files.is_local(folder) or files.is_store(folder) for folder in folders)
-        given = min(available_cores(), samples // _SAMPLES_PER_PROCESS) if shared else 1
+        given = min(available_cores(), samples // _SAMPLES_PER_PROCESS) if all(map(_is_shared, folders)) else 1
     return max(1, min(given, shards))
+
+
+def _is_shared(folder: str) -> bool:
+    """Whether other processes surely see the same files there."""
+    if not files.is_store(folder):
+        return files.is_local(folder)
+    from pipeline.files import remote  # imports fsspec
+
+    return not remote.is_configured_in_code()

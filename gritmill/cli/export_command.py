@@ -86,6 +86,13 @@ def export(
         str,
         typer.Option(help="File calibration.json of calibrate --clicks, for the data card.", metavar="FILE"),
     ] = "",
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that write shards, 1 to 256. Default: one per core, at most one per 4,000 samples.",
+            metavar="N",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Convert the shards of a finished run to another tool's format. Run it again to resume."""
@@ -108,7 +115,7 @@ def export(
         with_decoys=with_decoys,
         allow_blind=allow_blind,
     )
-    written = exported(run, to, output, options, calibration)
+    written = exported(run, to, output, options, calibration, processes)
     if finished:
         samples = counted(written["run"]["ledger"]["written"], "sample")
         print(f"export: nothing to do: all {samples} are done", file=sys.stderr)

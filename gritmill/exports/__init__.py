@@ -3,6 +3,7 @@
 coco, flickr30k_entities, grit, hf, instructions, mdetr, odvg, refcoco, tsv, yolo   formats
 relations    the format of statements that boxes decide, in several files
 export       a finished run -> one format, shard by shard
+shards       the shards of an export, written by this process, or by several
 format       the interface of a format, and code that the formats share
 plugin       wraps a format of another package: names it in errors, checks what it returns
 options      the options of an export

@@ -34,7 +34,10 @@ ROWS_OF = {None: "ref_exps", Level.EXPRESSIONS: "ref_exps", Level.CHUNKS: "noun_
 
 @dataclass(frozen=True)
 class ExportFolder:
-    """The output folder of an export. Files are published atomically: a reader never sees a part of one."""
+    """The output folder of an export. Files are published atomically: a reader never sees a part of one.
+
+    During an export, they surely survive a power failure only when `shard` or `finish` has returned.
+    """
 
     uri: str
 
@@ -70,7 +73,11 @@ class ExportFolder:
 
 
 class Format(Protocol):
-    """An export format. Shards are written one at a time, each to its own files; files over all shards come last."""
+    """An export format. Each shard is written to its own files; files over all shards come last.
+
+    Several processes may write shards at the same time, each with an object of its own, and `finish` may be called on
+    another one. So `shard` keeps nothing in the object that `finish` or another `shard` needs.
+    """
 
     @property
     @abstractmethod

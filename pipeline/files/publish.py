@@ -7,6 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, BinaryIO
 
 from pipeline import files
@@ -17,6 +18,9 @@ Leave = Callable[[str, str], bool]
 """Whether a folder is left out: the folder around it, and its name."""
 
 _WRITEBACK_BYTES = 32 << 20
+
+_SYNCED_AT_ONCE = 64
+"""Files that `synced_together` keeps open."""
 
 
 @contextmanager
@@ -59,6 +63,24 @@ def publish_bytes(uri: str, data: bytes, guard: Guard = always, create: bool = F
 def publish_json(uri: str, value: Any, guard: Guard = always) -> bool:
     """Publishes a JSON value with sorted keys and an indentation of 2, so that equal values give equal bytes."""
     return publish_bytes(uri, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode(), guard)
+
+
+@contextmanager
+def synced_together() -> Iterator[None]:
+    """In the block, local files that this thread publishes are synced in groups; all of them are when the block ends.
+
+    A group shares a commit of the journal: 0.2 ms for each file of 170 KB on ext4, not 0.4. Each file appears complete
+    as before, but only after the block does it surely survive a power failure. So what says that the files are there
+    must be published after the block.
+    """
+    unsynced = _Unsynced()
+    token = _UNSYNCED.set(unsynced)
+    try:
+        yield
+        unsynced.sync()
+    finally:
+        _UNSYNCED.reset(token)
+        unsynced.close()
 
 
 def delete_unfinished(folder: str, leave: Leave = lambda *_: False) -> None:
@@ -111,12 +133,50 @@ class _EarlyWriteback(io.FileIO):
         """Writes as `FileIO.write` does, and starts the writeback after every 32 MiB."""
         written = super().write(data)
         self._written += written
-        if self._written - self._sent >= _WRITEBACK_BYTES and hasattr(os, "posix_fadvise"):
+        if self._written - self._sent >= _WRITEBACK_BYTES:
+            self.send()
+        return written
+
+    def send(self) -> None:
+        """Starts the writeback of what was written, without waiting for it."""
+        if hasattr(os, "posix_fadvise"):
             # Linux starts to write dirty pages without waiting, and keeps the pages that are not written yet.
             with suppress(OSError):  # the file system does not support it
                 os.posix_fadvise(self.fileno(), self._sent, self._written - self._sent, os.POSIX_FADV_DONTNEED)
             self._sent = self._written
-        return written
+
+
+class _Unsynced:
+    """Files that are not synced yet, by descriptor. They stay open: a file that is opened again may not tell that an
+    earlier write failed."""
+
+    def __init__(self) -> None:
+        self._paths: dict[int, str] = {}
+
+    def add(self, file: _EarlyWriteback, path: str) -> None:
+        """Syncs the file together with others. path: where it appears."""
+        file.send()  # all at the same time, so that the first sync waits for most of them
+        self._paths[os.dup(file.fileno())] = path
+        if len(self._paths) >= _SYNCED_AT_ONCE:
+            self.sync()
+
+    def sync(self) -> None:
+        """Syncs all files. Removes one that cannot be synced, and raises OSError with its name."""
+        for descriptor, path in self._paths.items():
+            try:
+                os.fsync(descriptor)
+            except OSError as error:
+                with suppress(OSError):
+                    os.remove(path)
+                raise OSError(error.errno, error.strerror, path) from error
+        self.close()
+
+    def close(self) -> None:
+        while self._paths:
+            os.close(self._paths.popitem()[0])
+
+
+_UNSYNCED: ContextVar[_Unsynced | None] = ContextVar("unsynced", default=None)
 
 
 def _temporary(uri: str) -> str:
@@ -128,10 +188,13 @@ def _by_rename(path: str, guard: Guard, create: bool) -> Iterator[BinaryIO]:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = os.path.join(os.path.dirname(path), _temporary(path))
     try:
-        with io.BufferedWriter(_EarlyWriteback(temporary, "wb")) as file:
+        with _EarlyWriteback(temporary, "wb") as raw, io.BufferedWriter(raw) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if unsynced := _UNSYNCED.get():
+                unsynced.add(raw, path)
+            else:
+                os.fsync(file.fileno())
         with changing():
             ask(path, guard)
             if not (create and _linked(temporary, path)):

@@ -59,6 +59,15 @@ _MILLISECONDS = 1e11
 """Larger times are in milliseconds, as WebHDFS gives them: as seconds, this is the year 5138."""
 
 
+def is_configured_in_code() -> bool:
+    """Whether this process has settings of fsspec that no file and no environment variable gives. Other processes lack
+    them."""
+    given: dict[str, dict[str, Any]] = {}
+    fsspec.config.set_conf_files(fsspec.config.conf_dir, given)
+    fsspec.config.set_conf_env(given)
+    return bool(given != fsspec.config.conf)
+
+
 def match(pattern: str) -> list[FileInfo]:
     """The files that match a glob, sorted. `*` matches all characters but `/`; `**`, as a name, all folders."""
     literal = re.split(r"[*?\[]", pattern, maxsplit=1)[0]

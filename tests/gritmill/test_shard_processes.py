@@ -32,3 +32,13 @@ def test_processes_by_shards_samples_and_place(given, shards, samples, folders, 
 def test_a_senseless_number_is_refused(given):
     with pytest.raises(CallError, match=r"--processes: -?\d+: it must be between 1 and 256"):
         count_processes(given, 1, 1, [])
+
+
+def test_a_store_that_is_configured_in_python_is_for_this_process_only(monkeypatch):
+    import fsspec
+
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"anon": True})
+    assert count_processes(None, 20, 200_000, ["s3://bucket/run"]) == 1
+    assert count_processes(None, 20, 200_000, ["/data/run"]) == 8
+    monkeypatch.setenv("FSSPEC_S3", '{"anon": true}')
+    assert count_processes(None, 20, 200_000, ["s3://bucket/run"]) == 8

@@ -23,7 +23,7 @@ from transforms.plugins import search
 _PIPE_BYTES = 1 << 20
 """Of the pipe to the child. With the default of Linux (64 KiB), two processes take turns several times per image."""
 
-_POLL_SECONDS = 1.0
+_POLL_SECONDS = 0.05
 
 
 class ChildDied(Exception):

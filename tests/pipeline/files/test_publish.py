@@ -9,7 +9,7 @@ import pytest
 from pipeline.faults import CallError
 from pipeline.files import publish as publishing
 from pipeline.files import uris
-from pipeline.files.publish import delete_unfinished, publish, publish_bytes, publish_json
+from pipeline.files.publish import delete_unfinished, publish, publish_bytes, publish_json, synced_together
 from tests import fake_object_store
 from tests.pipeline.builders import stored
 
@@ -51,6 +51,58 @@ def test_a_large_local_file_goes_to_the_disk_on_the_way(tmp_path: Path, monkeypa
         file.writelines(parts)
     assert (tmp_path / "a.bin").read_bytes() == b"".join(parts)
     assert sent == [(0, 110_542), (110_542, 200_000)]
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The inodes of the files that were synced, in order."""
+    inodes: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: inodes.append(os.fstat(descriptor).st_ino))
+    return inodes
+
+
+def test_files_that_are_synced_together_are_on_the_disk_when_the_block_ends(tmp_path: Path, synced: list[int]) -> None:
+    before = len(os.listdir("/dev/fd"))
+    with synced_together():
+        for number in range(150):
+            publish_bytes(str(tmp_path / f"{number}.jpg"), b"a dog")
+            assert (tmp_path / f"{number}.jpg").read_bytes() == b"a dog"
+            assert 0 <= number + 1 - len(synced) < 64
+            assert len(os.listdir("/dev/fd")) <= before + 64
+    assert synced == [(tmp_path / f"{number}.jpg").stat().st_ino for number in range(150)]
+    publish_bytes(str(tmp_path / "done.json"), b"{}")
+    assert synced[150:] == [(tmp_path / "done.json").stat().st_ino]
+
+
+def publish_together(folder: Path, count: int, error: type[BaseException] | None = None) -> None:
+    with synced_together():
+        for number in range(count):
+            publish_bytes(str(folder / f"{number}.jpg"), str(number).encode())
+        if error:
+            raise error
+
+
+def test_a_file_that_cannot_be_synced_is_named_and_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        if os.fstat(descriptor).st_ino == (tmp_path / "1.jpg").stat().st_ino:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    before = len(os.listdir("/dev/fd"))
+    with pytest.raises(OSError, match=r"Input/output error: '.*/1.jpg'"):
+        publish_together(tmp_path, 3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.jpg", "2.jpg"]
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def test_an_exception_syncs_nothing_and_closes_all_files(tmp_path: Path, synced: list[int]) -> None:
+    before = len(os.listdir("/dev/fd"))
+    with pytest.raises(KeyboardInterrupt):
+        publish_together(tmp_path, 3, KeyboardInterrupt)
+    assert synced == []
+    assert len(os.listdir("/dev/fd")) == before
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])

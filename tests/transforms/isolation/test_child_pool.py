@@ -85,6 +85,12 @@ def test_a_death_is_told():
         next(results)
 
 
+def test_a_check_that_fails_while_a_result_is_waited_for_ends_all():
+    results = map_in_children(time.sleep, [(3600,), (3600,)], 2, check=lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
 def test_closing_ends_long_calls_and_leaves_no_process_and_no_thread(tmp_path):
     before = threading.active_count()
     results = map_in_children(write_pid_and_sleep, [(str(tmp_path / name), n) for n, name in enumerate("abc")], 3)
