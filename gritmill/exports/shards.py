@@ -1,6 +1,5 @@
 """The shards of an export, written by this process, or by several, a shard each."""
 
-import gc
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -14,7 +13,7 @@ from gritmill.exports.format import ExportCounts, ExportFolder, Format
 from gritmill.exports.options import ExportOptions
 from gritmill.reading import read_shard
 from pipeline import files
-from pipeline.engines.worker import COLLECT_AFTER
+from pipeline.engines.worker import collect_rarely
 from pipeline.faults import EnvironmentFault
 from pipeline.files.guards import ask, guarded
 from pipeline.files.publish import delete_unfinished, synced_together
@@ -110,7 +109,7 @@ def _open(job: _Job) -> tuple[Format, Manifest]:
         raise EnvironmentFault(f"{job.source}: another process finds no {MANIFEST} there; use --processes 1")
     if _digest_shards(manifest) != job.run:
         raise packed_again(job.source)
-    gc.set_threshold(COLLECT_AFTER)
+    collect_rarely()
     Image.MAX_IMAGE_PIXELS = job.max_image_pixels
     return find_format(job.to, job.options), manifest
 

@@ -6,7 +6,6 @@ should be. The parent learns where the shard before did end, and whether one pro
 there. If not, which needs a damaged run, it starts again with that shard from the right place.
 """
 
-import gc
 import pickle
 import time
 from collections import Counter, deque
@@ -23,7 +22,7 @@ from gritmill.validation.manifest import Shard, Sums
 from gritmill.validation.record import Record
 from gritmill.validation.shard import Finding, ShardCheck
 from pipeline import files, layout
-from pipeline.engines.worker import COLLECT_AFTER
+from pipeline.engines.worker import collect_rarely
 from pipeline.faults import EnvironmentFault, RunFault, WorkerDied
 from transforms.isolation.child_pool import stream_from_children
 from transforms.isolation.child_process import ChildDied, note
@@ -166,7 +165,7 @@ def _prepared(data: bytes) -> ShardCheck:
         text = f"{check.folder}: another process finds no {layout.MANIFEST} there; use --processes 1"
         raise EnvironmentFault(text)
     check.rules.allow_pixels()
-    gc.set_threshold(COLLECT_AFTER)
+    collect_rarely()
     return check
 
 
