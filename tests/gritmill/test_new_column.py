@@ -41,7 +41,9 @@ def added(old):
     column = grit_record.Column("novelty", pa.list_(NOVELTY), "phrases", "what is new", novelty, list)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grit_record, "COLUMNS", (*grit_record.COLUMNS, column))
+        grit_record._columns.cache_clear()
         yield
+    grit_record._columns.cache_clear()
 
 
 @pytest.fixture(scope="module")
