@@ -99,7 +99,7 @@ def test_a_link_to_timings_of_another_run_is_not_followed(run: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["local", "shelf"])
-def test_until_then_nobody_takes_them_for_files_of_a_table(tmp_path: Path, place: str) -> None:
+def test_until_then_nobody_takes_them_for_files_of_a_run(tmp_path: Path, place: str) -> None:
     """As after a `ground` that was killed, if `pack --partial` or a reader comes next."""
     fake_object_store.use(tmp_path)
     folder = str(tmp_path / "out") if place == "local" else "shelf://out"
@@ -107,6 +107,8 @@ def test_until_then_nobody_takes_them_for_files_of_a_table(tmp_path: Path, place
         layout.ALL_CHUNKS: layout.chunk(ChunkId(0, 0, 0)),
         layout.ALL_RANGE_SUMMARIES: layout.range_summary(RangeId(0, 0)),
         layout.ALL_TIMINGS: layout.timing(ChunkId(0, 0, 0)),
+        layout.ALL_WORKING: layout.working(ChunkId(0, 0, 0)),
+        layout.ALL_SHARD_STATS: layout.shard_stats(0),
     }
     for path in kinds.values():
         above, name = path.rsplit("/", 1)
