@@ -84,6 +84,12 @@ def test_ground_searches_timings_only_of_unfinished_ranges(
     assert "detections/00000" not in left(run)
 
 
+def test_ground_searches_all_timings_if_an_engine_may_have_finished_the_ranges_of_a_killed_worker(run: Path) -> None:
+    (run / "lease").mkdir()
+    sweep_for_ground(str(run), {"detections": open_detections(str(run / "detections"))}, {"detections": []})
+    assert left(run) == {"detections/00000"}
+
+
 def test_pack_searches_no_rows_and_timings_of_tables(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = searched(run, lambda: sweep_for_pack(str(run)), monkeypatch)
     assert {*PLACES, "masks"} - found == left(run) == ROWS
