@@ -84,12 +84,12 @@ VIEW_MARKER = ".gritmill.view.json"
 # Patterns that match all files of a kind, below a folder, and none that a killed run left unfinished.
 ALL_CHUNKS = "*/[0-9]*-*.parquet"
 ALL_ROWS = "[0-9]*/*"
-"""The chunks and the range summaries of a table."""
+"""The chunks and the range summaries of a table, and what is unfinished beside them, for a listing that removes it."""
 _DONE = ".done.json"
 ALL_RANGE_SUMMARIES = f"*/[0-9]*{_DONE}"
 ALL_TIMINGS = f"{TIMINGS}/*/[0-9]*.json"
-ALL_WORKING = f"{WORKING}/*.json"
-ALL_SHARD_STATS = f"{SHARDS}/*_stats.json"
+ALL_WORKING = f"{WORKING}/[0-9]*.json"
+ALL_SHARD_STATS = f"{SHARDS}/[0-9]*_stats.json"
 
 _CHUNK = re.compile(r"/([0-9]{5,})/([0-9]{5,})-([0-9]{5,})\.parquet\Z")
 _RANGE_SUMMARY = re.compile(r"/([0-9]{5,})/([0-9]{5,})\.done\.json\Z")

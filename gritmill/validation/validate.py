@@ -136,6 +136,6 @@ def _json_fault(uri: str) -> str:
     data = files.read_bytes(uri)
     try:
         json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"not JSON: {first_line(error)}"
     return "" if is_intact(data) else CHANGED

@@ -131,7 +131,7 @@ def _has_checksum(data: bytes) -> bool:
         return False
     try:
         content = json.loads(data)
-    except ValueError:  # no JSON: its reader says so
+    except (ValueError, RecursionError):  # no JSON: its reader says so
         return False
     return isinstance(content, dict) and CHECKSUM in content
 

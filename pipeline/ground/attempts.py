@@ -177,8 +177,6 @@ def clear_in_progress(detections: str, of: Collection[int] | None = None) -> Non
     """Clears "working" in all records, or in those of some processes of this host, because they were not killed by a
     chunk. Deletes a record that it cannot read or write."""
     for info in files.list_folder(detections, layout.ALL_WORKING):
-        if files.name(info.uri).startswith(layout.TEMPORARY):
-            continue  # left by a worker that was stopped during a write
         try:
             record = read_typed(info.uri, Attempts)
             if of is None or (record.mark and record.mark.holder.pid in of):

@@ -30,9 +30,7 @@ _READ_WHOLE = ("coco", "json", "parquet", "arrow")
 
 def tell_loading(options: GroundOptions) -> None:
     """Says what takes the first seconds, after what can be refused without the imports that take them."""
-    from pipeline.engines import progress
-
-    progress.tell("ground", "loading libraries and models", options.quiet)
+    _tell("loading libraries and models", options.quiet)
 
 
 @contextmanager
@@ -65,11 +63,8 @@ def log_plan(plan: Plan, left_out: Sequence[str], log: RunLog | None) -> None:
 
 def tell_left_out(lines: Sequence[str], quiet: bool) -> None:
     """Says what of the inputs is no source."""
-    if lines:
-        from pipeline.engines import progress
-
-        for line in lines:
-            progress.tell("ground", printable(line), quiet)
+    for line in lines:
+        _tell(line, quiet)
 
 
 def tell_of_store(output: str, options: GroundOptions) -> None:
@@ -79,10 +74,8 @@ def tell_of_store(output: str, options: GroundOptions) -> None:
     from pipeline.files import remote
 
     if not remote.has_create_only_puts(output):
-        from pipeline.engines import progress
-
         line = f"{files.place_of(output)} has no conditional writes; what is written is read back instead"
-        progress.tell("ground", line, options.quiet)
+        _tell(line, options.quiet)
         if options.log:
             options.log.note("store", line)
 
@@ -94,8 +87,6 @@ def tell_first_source(plan: Plan, options: GroundOptions, earlier: Sequence[Plan
     earlier: the sources that earlier calls planned. A source that cannot be read here is reported where it is
     processed.
     """
-    from pipeline.engines import progress
-
     first = next((source for source in plan.sources if source.ranges), None)
     if first is None:
         return
@@ -115,14 +106,18 @@ def tell_first_source(plan: Plan, options: GroundOptions, earlier: Sequence[Plan
         what = f"the first pairs of {first.uri} have no column {name}"
         lines.append(f"{names[name]}: {what}; {suggestion(name, known)}")
     for line in lines:
-        progress.tell("ground", printable(line), options.quiet)
+        _tell(line, options.quiet)
 
 
 def tell_finished(table: Table, finished: Collection[RangeId], options: GroundOptions) -> None:
     """Says that nothing is left to do. table, finished: the detections and their finished ranges."""
-    from pipeline.engines import progress
-
     line = f"nothing to do: all {count_finished(table, finished)} are done"
-    progress.tell("ground", line, options.quiet)
+    _tell(line, options.quiet)
     if options.log:
         options.log.note("done", f"ground: {line}")
+
+
+def _tell(line: str, quiet: bool) -> None:
+    from pipeline.engines import progress  # imports rich
+
+    progress.tell("ground", printable(line), quiet)

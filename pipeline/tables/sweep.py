@@ -16,10 +16,13 @@ def sweep_for_ground(
     """Sweeps a run folder before `ground` works in it. The caller must hold its lock.
 
     A listing with `sweep` has swept the folders of rows. The timing of a chunk is written before the summary of its
-    range: a killed worker leaves an unfinished one only where the range is not finished.
+    range: a killed worker leaves an unfinished one only where the range is not finished, unless an engine gave its
+    chunks to another worker. Therefore all timings of a run that was on an engine are searched.
 
     unfinished: by table, the ranges that are not finished; None if they are not known.
     """
+    if os.path.isdir(os.path.join(run, layout.LEASES)):
+        unfinished = None
     rows = {table.uri for table in tables.values()}
     timed: dict[str, set[str]] = {}  # by folder of timings, the folders of sources to look into
     for name, ranges in (unfinished or {}).items():

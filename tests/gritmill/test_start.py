@@ -9,7 +9,7 @@ import pytest
 import gritmill
 from pipeline.configuration import validate
 from pipeline.faults import CallError
-from pipeline.ground import driver
+from pipeline.ground import driver, messages
 from pipeline.ground.options import GroundOptions
 from tests import sample_pairs
 from transforms import bundled
@@ -151,7 +151,7 @@ def test_a_resumed_run_refuses_a_precision_only_if_there_is_work_and_before_it_l
     monkeypatch.setattr(precision, "has_bfloat16", lambda: True)
     assert call(*words)[0] == 0
     monkeypatch.setattr(precision, "has_bfloat16", lambda: False)
-    monkeypatch.setattr(driver, "_tell_loading", lambda options: pytest.fail("told that it loads"))
+    monkeypatch.setattr(messages, "tell_loading", lambda options: pytest.fail("told that it loads"))
     assert call(*words)[0] == 0
     next((tmp_path / "out/detections").glob("0*/*.done.json")).unlink()
     status, _, (line,) = call(*words)

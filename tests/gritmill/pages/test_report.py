@@ -10,7 +10,8 @@ import pytest
 import gritmill
 from gritmill.pages.report import _make_card
 from gritmill.pages.thumbnails import Thumbnail
-from pipeline.pack.report import read_report, show
+from pipeline.pack.report import read_report
+from pipeline.pack.summary import show
 from tests import sample_pairs
 from tests.gritmill.pages.viewer.conftest import read as read_page
 from transforms import bundled

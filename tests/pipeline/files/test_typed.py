@@ -89,7 +89,8 @@ def test_a_checksum_is_that_of_the_whole_file_and_no_part_of_the_value(tmp_path:
 @pytest.mark.parametrize("kind", [*KINDS, *map(type, EXPORTS)])
 def test_a_file_not_of_its_kind_is_one_line_with_its_name_and_a_remedy(kind: type[Typed], tmp_path: Path) -> None:
     file = tmp_path / "ours.json"
-    for content, wrong in (("[1", "Invalid JSON"), ("[]", "should be"), ("{}", "Field required")):
+    deep = '{"checksum": ' + "[" * 99_999
+    for content, wrong in (("[1", "Invalid"), (deep, "recursion limit"), ("[]", "should be"), ("{}", "Field required")):
         file.write_text(content)
         with pytest.raises(EnvironmentFault) as raised:
             read_typed(str(file), kind)

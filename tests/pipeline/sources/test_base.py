@@ -214,6 +214,8 @@ def test_an_image_root_on_an_object_store_is_no_object(tmp_path: Path) -> None:
     [
         ("a.tar", "webdataset"),
         ("a.TAR.GZ", "webdataset"),
+        ("a.jsonl.csv.tar.zstd", "webdataset"),
+        ("a.tar?b=.tar .Csv.Zst", "csv"),
         ("a.tgz", "webdataset"),
         ("a.parquet", "parquet"),
         ("a.jsonl", "jsonl"),

@@ -84,6 +84,12 @@ def test_ground_searches_timings_only_of_unfinished_ranges(
     assert "detections/00000" not in left(run)
 
 
+def test_ground_searches_all_timings_if_an_engine_may_have_finished_the_ranges_of_a_killed_worker(run: Path) -> None:
+    (run / "lease").mkdir()
+    sweep_for_ground(str(run), {"detections": open_detections(str(run / "detections"))}, {"detections": []})
+    assert left(run) == {"detections/00000"}
+
+
 def test_pack_searches_no_rows_and_timings_of_tables(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = searched(run, lambda: sweep_for_pack(str(run)), monkeypatch)
     assert {*PLACES, "masks"} - found == left(run) == ROWS
@@ -99,7 +105,7 @@ def test_a_link_to_timings_of_another_run_is_not_followed(run: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["local", "shelf"])
-def test_until_then_nobody_takes_them_for_files_of_a_table(tmp_path: Path, place: str) -> None:
+def test_until_then_nobody_takes_them_for_files_of_a_run(tmp_path: Path, place: str) -> None:
     """As after a `ground` that was killed, if `pack --partial` or a reader comes next."""
     fake_object_store.use(tmp_path)
     folder = str(tmp_path / "out") if place == "local" else "shelf://out"
@@ -107,6 +113,8 @@ def test_until_then_nobody_takes_them_for_files_of_a_table(tmp_path: Path, place
         layout.ALL_CHUNKS: layout.chunk(ChunkId(0, 0, 0)),
         layout.ALL_RANGE_SUMMARIES: layout.range_summary(RangeId(0, 0)),
         layout.ALL_TIMINGS: layout.timing(ChunkId(0, 0, 0)),
+        layout.ALL_WORKING: layout.working(ChunkId(0, 0, 0)),
+        layout.ALL_SHARD_STATS: layout.shard_stats(0),
     }
     for path in kinds.values():
         above, name = path.rsplit("/", 1)
