@@ -22,8 +22,8 @@ from pipeline.engines.worker import COLLECT_AFTER
 from pipeline.faults import RunFault, printable
 from transforms.culprits import PluginError, message_of
 
-_NOT_RESUMABLE = (["eval"], ["calibrate"])
-"""Commands that cannot resume."""
+_RESUMABLE = (["run"], ["ground"], ["pack"], ["demo"], ["export"])
+"""Commands that go on where they were interrupted. The others start again."""
 
 EXIT_DONE, EXIT_CALL, EXIT_ENVIRONMENT, EXIT_INTERRUPTED = 0, 2, 3, 130
 
@@ -31,7 +31,7 @@ EXIT_DONE, EXIT_CALL, EXIT_ENVIRONMENT, EXIT_INTERRUPTED = 0, 2, 3, 130
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with its status. Prints every fault as one line on standard error."""
     argv, beam = _split(list(sys.argv[1:] if arguments is None else arguments))
-    interruption = "interrupted" if argv[:1] in _NOT_RESUMABLE else "interrupted; run the same command to resume"
+    interruption = "interrupted; run the same command to resume" if argv[:1] in _RESUMABLE else "interrupted"
     status, line = EXIT_INTERRUPTED, ""
     with suppress(KeyboardInterrupt), interrupts.terminable():
         streams.protect(silence_libraries=not _debugging())

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from pipeline.engines.pace import Pace
 from pipeline.faults import printable
@@ -316,11 +317,12 @@ class _Bar:
         self._unit = unit
         columns = (
             TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[text]}"),
+            BarColumn(bar_width=20),
             TimeElapsedColumn(),
+            # Of all columns, a narrow terminal cuts only this one: it alone has a ratio.
+            TextColumn("{task.fields[text]}", table_column=Column(ratio=1, no_wrap=True)),
         )
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True, expand=True)
         self._bar.start()
         self._task = self._bar.add_task(title, total=None, text="")  # moves to and fro until a share is known
 

@@ -240,7 +240,7 @@ class Relations(LineFormat):
 
 def why_none(quads: bool) -> str:
     """Why an export has no statements, and what gives some."""
-    cure = "more pictures give" if quads else "`--quads` or more pictures give"
+    cure = "more pictures may give" if quads else "`--quads` or more pictures may give"
     return f"no wording was both true and false; {cure} statements"
 
 
