@@ -98,7 +98,7 @@ class PackedRows:
             return None
         if found is None:
             self.known = False
-            return ["uid: the detections have no such pair behind that of the sample before"]
+            return ["uid: the detections have no such pair, or not at this place"]
         expected, asked = found
         if self.decoys and asked.asked:
             sheet.update(decoys=asked.asked, decoy_pairs=1, decoys_found=asked.found, decoy_boxes=asked.boxes)

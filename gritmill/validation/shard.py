@@ -143,7 +143,7 @@ def first_uid(folder: str, shard: Shard) -> str:
     uri = files.join(folder, shard.index)
     data = files.read_bytes(uri) if files.exists(uri) else b""
     if hashlib.sha256(data).hexdigest() == shard.index_sha256:
-        with suppress(pa.ArrowException, OSError, LookupError):
+        with suppress(pa.ArrowException, OSError, LookupError, UnicodeDecodeError):
             index = pq.ParquetFile(io.BytesIO(data), pre_buffer=False)
             for batch in index.iter_batches(1, columns=["uid"], use_threads=False):
                 return str(batch["uid"][0])
@@ -187,7 +187,8 @@ def _read_index(uri: str) -> list[dict[str, Any]]:
     try:
         # Without Arrow's threads: one that still holds the file while Python ends would abort the process.
         table = pq.ParquetFile(io.BytesIO(files.read_bytes(uri)), pre_buffer=False).read(use_threads=False)
-    except (pa.ArrowException, OSError) as error:
+        rows = table.to_pylist()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise Broken(f"not a parquet file: {error}") from error
     found = {field.name: field.type for field in table.schema}
     expected = {column.name: column.type for column in grit_record.COLUMNS}
@@ -195,4 +196,4 @@ def _read_index(uri: str) -> list[dict[str, Any]]:
     for name in {**found, **expected}:
         if found.get(name, expected[name] if name in defaults else None) != expected.get(name):
             raise Broken(f"column {name}: {found.get(name, 'missing')}, expected {expected.get(name, 'no column')}")
-    return [defaults | row for row in table.to_pylist()]
+    return [defaults | row for row in rows]
