@@ -52,10 +52,10 @@ class PackedRows:
     def by_shard(self, uids: Iterable[str], samples: Sequence[int]) -> Iterator["PackedRows"]:
         """Yields the rows of each shard: from the chunk of its first record to that of the next shard's.
 
-        Ends early if that of the shard before and those behind it do not have a first record: its shard still gets
-        rows, but nothing is known of the shards behind it.
+        Ends after a shard whose first record is in no chunk from the first one of the shard before on: to look for
+        those of many such shards would take too long, as each has to read all chunks.
 
-        uids: of the first records; empty if not known. samples: the number of each shard.
+        uids: of the first record of each shard; empty if not known. samples: how many each shard has.
         """
         start, passed, left = 0, 0, sum(samples)
         for number, (name, size) in enumerate(zip(uids, samples, strict=True)):

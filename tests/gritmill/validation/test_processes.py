@@ -23,7 +23,7 @@ def findings(out, number):
 
 def test_a_dialect_of_a_package_and_its_bugs(moody):
     out = moody("fails")
-    found = findings(out, 3)
+    found = findings(out, 2)
     assert found == findings(out, 1)
     bugs = sum("ZeroDivisionError" in finding.text for finding in found)
     assert 0 < bugs < PAIRS == len(found) - bugs
