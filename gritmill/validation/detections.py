@@ -2,9 +2,8 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import chain, zip_longest
 from typing import Any
 
 import pyarrow as pa
@@ -37,9 +36,8 @@ _Chunk = tuple[ChunkId, str, str]
 class PackedRows:
     """The rows of a pack, read forward beside its samples.
 
-    claims: whether records have claims. decoys: whether the decoys are those of the pack, too. at: the number of the
-    chunk that the last record was found in, from which the next one is looked for. If a record was not found, it is
-    more than there are, and nothing is known of further records.
+    claims: whether records have claims. decoys: whether the decoys are those of the pack, too. known: whether all
+    records so far were found, and no chunk was damaged.
     """
 
     folder: str
@@ -47,59 +45,81 @@ class PackedRows:
     claims: bool
     decoys: bool
     chunks: Sequence[_Chunk]
-    at: int = 0
+    known: bool = True
+    _at: int = 0
     _rows: Mapping[str, tuple[dict[str, Any], AskedDecoys]] | None = None
 
-    def faults(self, record: Record, sheet: Counter[str]) -> Iterator[str]:
-        """Yields how the boxes, claims and decoys of a record differ from those of its row. Records must come in order.
+    def by_shard(self, uids: Iterable[str], samples: Sequence[int]) -> Iterator["PackedRows"]:
+        """Yields the rows of each shard: from the chunk of its first record to that of the next shard's.
 
-        sheet: gets the sums over decoys.
+        Ends after a shard whose first record is in no chunk from the first one of the shard before on: to look for
+        those of many such shards would take too long, as each has to read all chunks.
+
+        uids: of the first record of each shard; empty if not known. samples: how many each shard has.
         """
-        if self.lost:
-            return
-        if (found := self._advance(record.uid)) is None:
-            yield "uid: the detections have no such pair behind that of the sample before"
-            return
+        start, passed, left = 0, 0, sum(samples)
+        for number, (name, size) in enumerate(zip(uids, samples, strict=True)):
+            guess = start + (len(self.chunks) - start) * passed // max(1, left)
+            try:
+                at = self._nearest(name, start, guess) if name else None
+                ends = bool(name) and at is None
+            except RunFault:
+                at, ends = None, False
+            if number:
+                yield self._part(start, at)
+            if ends:
+                break
+            if at is not None:
+                start, passed, left = at, 0, left - passed
+            passed += size
+        if samples:
+            yield self._part(start, None)
+
+    def _part(self, first: int, last: int | None) -> "PackedRows":
+        return replace(self, chunks=self.chunks[first : None if last is None else last + 1])
+
+    def _nearest(self, name: str, first: int, guess: int) -> int | None:
+        """The number of the chunk that has a pair, `first` or a later one. They are looked at from a guess outwards."""
+        both = zip_longest(range(guess, len(self.chunks)), reversed(range(first, guess)))
+        numbers = (number for number in chain.from_iterable(both) if number is not None)
+        return next((number for number in numbers if name in _uids(self._table(number))), None)
+
+    def faults(self, record: Record, sheet: Counter[str]) -> list[str] | None:
+        """How the boxes, claims and decoys of a record differ from those of its row. Records must come in order.
+
+        None: nothing is known of this record and those behind it. sheet: gets the sums over decoys.
+        """
+        if not self.known:
+            return None
+        try:
+            found = self._advance(record.uid)
+        except RunFault:
+            self.known = False
+            return None
+        if found is None:
+            self.known = False
+            return ["uid: the detections have no such pair, or not at this place"]
         expected, asked = found
-        given = record.model_dump(mode="json", include=set(expected))
-        yield from (f"{name}: other than by the detections" for name in expected if given[name] != expected[name])
         if self.decoys and asked.asked:
             sheet.update(decoys=asked.asked, decoy_pairs=1, decoys_found=asked.found, decoy_boxes=asked.boxes)
-
-    @property
-    def lost(self) -> bool:
-        """Whether a record was not found."""
-        return self.at > len(self.chunks)
+        given = record.model_dump(mode="json", include=set(expected))
+        return [f"{name}: other than by the detections" for name in expected if given[name] != expected[name]]
 
     @property
     def has_decoys(self) -> bool:
         """Whether the sums over decoys are those of all records so far."""
-        return self.decoys and not self.lost
-
-    def nearest(self, name: str, guess: int) -> int | None:
-        """The chunk that has the pair of a uid, the first one to be looked at being a guess. None if there is none, or
-        if one that was looked at is damaged."""
-        with suppress(RunFault):
-            for number in sorted(range(len(self.chunks)), key=lambda number: abs(number - guess)):
-                if name in self.uids(number):
-                    return number
-        return None
-
-    def uids(self, number: int) -> Collection[str]:
-        """The uids of all pairs of a chunk. Raises EnvironmentFault if it is damaged."""
-        return _uids(self._table(number))
+        return self.decoys and self.known
 
     def _advance(self, name: str) -> tuple[dict[str, Any], AskedDecoys] | None:
         """The fields of the record with a uid, and its decoys."""
-        while self.at < len(self.chunks):
+        while self._at < len(self.chunks):
             if self._rows is None:
-                table = self._table(self.at)
+                table = self._table(self._at)
                 self._rows = dict(self._judged(table)) if name in _uids(table) else {}
             if name in self._rows:
                 return self._rows[name]
             self._rows = None
-            self.at += 1
-        self.at += 1
+            self._at += 1
         return None
 
     def _table(self, number: int) -> pa.Table:
@@ -111,7 +131,7 @@ class PackedRows:
         policy = self.policy
         selected = SelectedRows.from_table(table, policy.selection, policy.threshold, policy.given)
         asked: Sequence[AskedDecoys] = [NO_DECOYS] * len(table)
-        chunk, _, of_decoys = self.chunks[self.at]
+        chunk, _, of_decoys = self.chunks[self._at]
         if self.decoys and of_decoys:
             rows = open_decoys(files.join(self.folder, layout.DETECTIONS)).read(chunk, of_decoys)
             asked = judge_decoys(rows, selected.candidates, policy.selection, policy.threshold)

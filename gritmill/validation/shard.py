@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -18,7 +18,6 @@ from gritmill.validation.record import Record
 from gritmill.validation.sample import CheckedImage, Rules, check_image, fault_line, sample_faults
 from gritmill.validation.tar import Broken, read_samples
 from pipeline import files, layout
-from pipeline.faults import RunFault
 from pipeline.files.typed import is_intact
 from pipeline.pack.truth_sheet import RULES_VERSION as SHEET_RULES
 from transforms import grit_record
@@ -44,10 +43,10 @@ class Finding:
 
 @dataclass
 class ShardCheck:
-    """Checks the shards of a run in order.
+    """Checks the shards of a run.
 
-    threads: that decode images. verdicts: whether claims were checked by the rules of this release. rows: what the
-    shards were packed from, if it is known. sums: of the stats of each shard; None if they cannot be read.
+    threads: that decode images. verdicts: whether claims were checked by the rules of this release. sums: of the stats
+    of each shard so far; None if they cannot be read.
     """
 
     folder: str
@@ -55,11 +54,10 @@ class ShardCheck:
     limit: int | None
     verdicts: bool
     threads: int
-    rows: PackedRows | None = None
     sums: list[Sums | None] = field(default_factory=list)
 
-    def shard(self, number: int, shard: Shard) -> Iterator[Finding]:
-        """Checks a shard. number: its place in the manifest, from 0."""
+    def shard(self, number: int, shard: Shard, packed: PackedRows | None) -> Iterator[Finding]:
+        """Checks a shard. number: its place in the manifest, from 0. packed: its rows in the detections, if known."""
         for name, checksum in ((shard.tar, shard.sha256), (shard.index, shard.index_sha256)):
             if text := _checksum_fault(files.join(self.folder, name), checksum):
                 yield Finding(name, "", text)
@@ -81,29 +79,20 @@ class ShardCheck:
             yield Finding(name, "", stats)
         self.sums.append(None if isinstance(stats, str) else stats)
         recount = Recount()
-        yield from self._tar(f"{number:05}", shard, rows, recount)
+        yield from self._tar(f"{number:05}", shard, rows, packed, recount)
         if isinstance(stats, Stats) and recount.records == shard.samples:
-            yield from (Finding(name, "", text) for text in self._recount_faults(stats, recount))
+            unknown = () if packed and packed.has_decoys else OF_DECOYS
+            yield from (Finding(name, "", text) for text in _recount_faults(stats, recount, unknown))
 
-    def _recount_faults(self, stats: Stats, recount: Recount) -> Iterator[str]:
-        stated = claims_by_verdict(one.model_dump() for one in stats.claims)
-        yield from claim_faults(stated, recount.claims, "records")
-        if stats.truth_sheet and stats.truth_sheet.rules == SHEET_RULES:
-            sheet = stats.truth_sheet.model_dump(exclude={"rules"})
-            unknown = () if self.rows and self.rows.has_decoys else OF_DECOYS
-            recount.sheet.update({name: sheet[name] for name in unknown})
-            yield from sheet_faults(sheet, recount.sheet, "records")
-
-    def _tar(self, number: str, shard: Shard, rows: list[dict[str, Any]], recount: Recount) -> Iterator[Finding]:
+    def _tar(
+        self, number: str, shard: Shard, rows: list[dict[str, Any]], packed: PackedRows | None, recount: Recount
+    ) -> Iterator[Finding]:
         samples = boxes = 0
         uids: set[str] = set()
 
         def also(record: Record) -> Iterable[str]:
             recount.add(record)
-            try:
-                found = list(self.rows.faults(record, recount.sheet)) if self.rows else None
-            except RunFault:
-                found = self.rows = None
+            found = packed.faults(record, recount.sheet) if packed else None
             if found is None and self.verdicts:  # without the detections, less can be said
                 found = list(verdict_faults(record))
             return found or ()
@@ -149,6 +138,28 @@ class ShardCheck:
             )
 
 
+def first_uid(folder: str, shard: Shard) -> str:
+    """The uid of the first sample of a shard, by its index. Empty if there is none, or if the index is damaged."""
+    uri = files.join(folder, shard.index)
+    data = files.read_bytes(uri) if files.exists(uri) else b""
+    if hashlib.sha256(data).hexdigest() == shard.index_sha256:
+        with suppress(pa.ArrowException, OSError, LookupError, UnicodeDecodeError):
+            index = pq.ParquetFile(io.BytesIO(data), pre_buffer=False)
+            for batch in index.iter_batches(1, columns=["uid"], use_threads=False):
+                return str(batch["uid"][0])
+    return ""
+
+
+def _recount_faults(stats: Stats, recount: Recount, unknown: Iterable[str]) -> Iterator[str]:
+    """Yields how the stats differ from the sums over records. unknown: sums that nothing is known of."""
+    stated = claims_by_verdict(one.model_dump() for one in stats.claims)
+    yield from claim_faults(stated, recount.claims, "records")
+    if stats.truth_sheet and stats.truth_sheet.rules == SHEET_RULES:
+        sheet = stats.truth_sheet.model_dump(exclude={"rules"})
+        recount.sheet.update({name: sheet[name] for name in unknown})
+        yield from sheet_faults(sheet, recount.sheet, "records")
+
+
 def _read_stats(uri: str, shard: Shard) -> Stats | str:
     """The stats of a shard, or what is wrong with them."""
     if not files.exists(uri):
@@ -176,7 +187,8 @@ def _read_index(uri: str) -> list[dict[str, Any]]:
     try:
         # Without Arrow's threads: one that still holds the file while Python ends would abort the process.
         table = pq.ParquetFile(io.BytesIO(files.read_bytes(uri)), pre_buffer=False).read(use_threads=False)
-    except (pa.ArrowException, OSError) as error:
+        rows = table.to_pylist()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise Broken(f"not a parquet file: {error}") from error
     found = {field.name: field.type for field in table.schema}
     expected = {column.name: column.type for column in grit_record.COLUMNS}
@@ -184,4 +196,4 @@ def _read_index(uri: str) -> list[dict[str, Any]]:
     for name in {**found, **expected}:
         if found.get(name, expected[name] if name in defaults else None) != expected.get(name):
             raise Broken(f"column {name}: {found.get(name, 'missing')}, expected {expected.get(name, 'no column')}")
-    return [defaults | row for row in table.to_pylist()]
+    return [defaults | row for row in rows]

@@ -15,11 +15,11 @@ from pydantic import ValidationError
 
 from gritmill.shard_processes import count_processes
 from gritmill.validation.claims import ClaimKey, claim_faults, claims_by_verdict, sheet_faults
-from gritmill.validation.detections import open_rows
-from gritmill.validation.manifest import Manifest, Sums
-from gritmill.validation.processes import ChildChecks
+from gritmill.validation.detections import PackedRows, open_rows
+from gritmill.validation.manifest import Manifest, Shard, Sums
+from gritmill.validation.processes import check_in_processes
 from gritmill.validation.sample import Rules, fault_line
-from gritmill.validation.shard import CHANGED, Finding, ShardCheck
+from gritmill.validation.shard import CHANGED, Finding, ShardCheck, first_uid
 from pipeline import files, layout
 from pipeline.faults import CallError, RunFault, first_line
 from pipeline.files.typed import is_intact
@@ -71,14 +71,12 @@ def validate(output: str | PathLike[str], limit: int | None = None, processes: i
     number = count_processes(processes, len(manifest.shards), samples, [folder])
     threads = max(1, available_cores() // number)
     check = ShardCheck(folder, rules, limit, manifest.claim_rules == RULES_VERSION, threads)
-    if limit is None:
-        with suppress(RunFault):
-            check.rows = open_rows(folder)
+    packed = _packed_rows(folder, manifest.shards) if limit is None else iter(())
     if number > 1:
-        yield from ChildChecks(check, manifest.shards, number).findings()
+        yield from check_in_processes(check, manifest.shards, packed, number)
     else:
         for place, shard in enumerate(manifest.shards):
-            yield from check.shard(place, shard)
+            yield from check.shard(place, shard, next(packed, None))
     yield from (
         Finding(layout.MANIFEST, "", text) for text in (*_ledger_faults(manifest), *_sum_faults(manifest, check.sums))
     )
@@ -86,6 +84,13 @@ def validate(output: str | PathLike[str], limit: int | None = None, processes: i
         if fault := _json_fault(files.join(folder, name)):
             yield Finding(name, "", fault)
     yield from _unlisted_files(folder, manifest)
+
+
+def _packed_rows(folder: str, shards: Sequence[Shard]) -> Iterator[PackedRows]:
+    """Yields the rows of each shard in the detections, up to the first shard of which they are not known."""
+    with suppress(RunFault):
+        if rows := open_rows(folder):
+            yield from rows.by_shard((first_uid(folder, one) for one in shards), [one.samples for one in shards])
 
 
 def _sum_faults(manifest: Manifest, sums: Sequence[Sums | None]) -> Iterator[str]:

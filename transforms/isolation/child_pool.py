@@ -1,11 +1,12 @@
 """Several child processes side by side: one function for many tasks, with the results in order."""
 
+import atexit
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import closing
 from queue import SimpleQueue
-from threading import Condition
+from threading import Condition, Event, Thread
 from typing import Any, Generic, TypeVar
 
 from transforms.isolation.child_process import ChildProcess
@@ -24,7 +25,7 @@ class Stream(Generic[Result]):
         self._waiting = 0
         self._ended = False
         self._changed = Condition()
-        self.future: Future[Result]
+        self.future = Future[Result]()
 
     def __iter__(self) -> Iterator[Any]:
         """Yields each note as soon as it is there, until the function has ended."""
@@ -66,8 +67,8 @@ def map_in_children(
     """Yields the result of the function for each task, in order. At most twice as many results as processes wait.
 
     The function must be importable; the elements of a task, which are its arguments, and its result must be picklable.
-    When the generator ends, is closed, or raises, its processes have ended. check: called several times a second while
-    a result is waited for; an exception that it raises ends the generator.
+    When the generator ends, is closed, or raises, its processes have ended. They end with Python, too. check: called
+    several times a second while a result is waited for; an exception that it raises ends the generator.
 
     Raises:
       ChildDied: the process that had a task ended. Raised when the task is due, as are exceptions of the function.
@@ -93,45 +94,54 @@ def stream_from_children(
     cost, max_cost: of the notes of a task that nobody has taken yet. If they cost more, its process waits.
     """
     children = [ChildProcess() for _ in range(processes)]
-    idle: SimpleQueue[ChildProcess] = SimpleQueue()
-    for child in children:
-        idle.put(child)
+    queue: SimpleQueue[tuple[tuple[Any, ...], Stream[Result]] | None] = SimpleQueue()
+    over = Event()
 
-    def call(task: tuple[Any, ...], stream: Stream[Result]) -> Result:
-        child = idle.get()
-        try:
-            result: Result = child.call(function, *task, notes=stream.put)
-            return result
-        finally:
-            idle.put(child)
-            stream.end()
+    def serve(child: ChildProcess) -> None:
+        for task, stream in iter(queue.get, None):
+            if over.is_set():
+                return
+            try:
+                stream.future.set_result(child.call(function, *task, notes=stream.put))
+            except BaseException as error:
+                stream.future.set_exception(error)
+            finally:
+                stream.end()
 
-    def forget(stream: Stream[Result]) -> None:
-        stream.end()  # its process must not wait for a caller who did not take all notes
-        wait([stream.future])
-
+    # Python waits for other threads when it ends, also for those of a generator that somebody still holds.
+    threads = [Thread(target=serve, args=(child,), name="child", daemon=True) for child in children]
     pending: deque[Stream[Result]] = deque()
-    pool = ThreadPoolExecutor(processes, "child")
-    try:
-        for task in tasks:
-            stream = Stream[Result](cost, max_cost)
-            stream.future = pool.submit(call, task, stream)
-            pending.append(stream)
-            if len(pending) > 2 * processes:
-                yield pending[0]
-                forget(pending.popleft())
-        while pending:
-            yield pending[0]
-            forget(pending.popleft())
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+
+    def end() -> None:
+        over.set()
         for stream in pending:
             stream.end()
-        left = [stream.future for stream in pending]
-        while not all(future.done() for future in left):  # in a loop: a thread may just start its process
-            for child in children:
+        for _ in threads:
+            queue.put(None)
+        for child, thread in zip(children, threads, strict=True):
+            while thread.is_alive():  # in a loop: it may just start its process
                 child.kill()
-            wait(left, _POLL_SECONDS)
-        pool.shutdown()
-        for child in children:
+                thread.join(_POLL_SECONDS)
             child.close()
+
+    def done_first() -> None:
+        first = pending.popleft()
+        first.end()  # its process must not wait for a caller who did not take all notes
+        wait([first.future])
+
+    atexit.register(end)
+    try:
+        for thread in threads:
+            thread.start()
+        for task in tasks:
+            pending.append(Stream(cost, max_cost))
+            queue.put((task, pending[-1]))
+            if len(pending) > 2 * processes:
+                yield pending[0]
+                done_first()
+        while pending:
+            yield pending[0]
+            done_first()
+    finally:
+        end()
+        atexit.unregister(end)

@@ -483,6 +483,7 @@ def test_more_written_than_the_shards_hold(out):
         (lambda table: table.drop_columns(["url"]), "column url: missing, expected string"),
         (lambda table: table.append_column("more", pa.array([1] * 4)), "column more: int64, expected no column"),
         (lambda table: table.set_column(3, "id", table["id"].cast(pa.string())), "column id: string, expected int64"),
+        (lambda table: table.set_column(4, "url", pa.array([b"\xff"] * 4).view(pa.string())), "not a parquet file: "),
     ],
 )
 def test_an_index_that_is_not_the_shards(out, change, text):
@@ -502,7 +503,7 @@ def test_two_samples_of_one_uid(out):
 
     rewrite(out, same)
     reindexed(out, lambda table: table.set_column(1, "uid", pa.array(["0" * 16] * 4)))
-    lost = ("000000000", "json: uid: the detections have no such pair behind that of the sample before")
+    lost = ("000000000", "json: uid: the detections have no such pair, or not at this place")
     assert faults(out) == [lost, ("", "4 samples have only 1 different uids")]
 
 

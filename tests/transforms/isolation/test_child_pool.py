@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from itertools import count
@@ -107,3 +109,9 @@ def test_closing_ends_long_calls_and_leaves_no_process_and_no_thread(tmp_path):
 def write_pid_and_sleep(path, seconds):
     open(f"{path}.{os.getpid()}", "w").close()
     time.sleep(3600 * seconds)
+
+
+@pytest.mark.parametrize("call", ["note_numbers, [('/dev/null', 9)] * 2, 1, len, 1", "time.sleep, [(3600,)] * 2, 2"])
+def test_python_ends_although_somebody_holds_the_generator(call):
+    lines = (f"from {__name__} import *", f"streams = stream_from_children({call})", "next(streams)", "time.sleep(0.3)")
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, timeout=20)
