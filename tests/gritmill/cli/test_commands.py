@@ -537,14 +537,21 @@ def test_pack_loads_no_model_library(invoke, tmp_path):
     assert not {"torch", "transformers", "spacy"} & set(said.split())
 
 
-def test_an_interrupt_while_packages_are_imported(tars, tmp_path):
+@pytest.mark.parametrize(
+    ("command", "package", "says"),
+    [
+        (["run", "--input", "none.tar", "--output", "out"], "yaml", "interrupted; run the same command to resume"),
+        (["validate", "out"], "pyarrow", "interrupted"),
+    ],
+)
+def test_an_interrupt_while_packages_are_imported(tmp_path, command, package, says):
     """The first heavy import sends the signal and is still running when it arrives."""
-    (tmp_path / "yaml.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n")
-    words = ["run", "--input", tars, "--output", str(tmp_path / "out")]
-    command = [sys.executable, "-c", "from gritmill.main import main\nmain()", *words]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, preexec_fn=interrupts.hear)
-    said = ["gritmill: interrupted; run the same command to resume"]
-    assert (ended.returncode, ended.stderr.splitlines()) == (130, said)
+    (tmp_path / f"{package}.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n"
+    )
+    main = [sys.executable, "-c", "from gritmill.main import main\nmain()", *command]
+    ended = subprocess.run(main, capture_output=True, text=True, cwd=tmp_path, preexec_fn=interrupts.hear)
+    assert (ended.returncode, ended.stderr.splitlines()) == (130, [f"gritmill: {says}"])
 
 
 def test_beam_words_are_split_off():

@@ -1,9 +1,12 @@
+import io
 import json
+import re
 import threading
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from rich.console import Console
 
 from pipeline.engines import progress
 from pipeline.engines.progress import (
@@ -123,6 +126,18 @@ def test_the_bar_moves_to_and_fro_until_a_share_is_known(monkeypatch: pytest.Mon
         bar.show(state, progress.Pace(), 0.0, 0.0)
         assert (bar._bar.tasks[0].total, bar._bar.tasks[0].completed) == (total, state.share)
     bar.close()
+
+
+def test_a_narrow_terminal_cuts_only_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.StringIO()
+    narrow = Console(file=shown, width=80, force_terminal=True, color_system=None)
+    monkeypatch.setattr(progress, "Console", lambda **_: narrow)
+    bar = progress._Bar("ground", "pairs")
+    bar.show(State(60, 0.49, working=f"chunk {'0' * 80} in work"), progress.Pace(), 0.0, 0.0)
+    bar._bar.refresh()
+    bar.close()
+    line = shown.getvalue().split("\r")[-2]
+    assert re.search(r"ground ━+\S* +0:00:00 49%, 60 pairs, chunk 0+…", line)
 
 
 def test_without_a_commit_there_is_no_time_left_that_could_grow(capsys: pytest.CaptureFixture[str]) -> None:
