@@ -2,10 +2,10 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import closing
 from queue import SimpleQueue
-from threading import Condition
+from threading import Condition, Event, Thread
 from typing import Any, Generic, TypeVar
 
 from transforms.isolation.child_process import ChildProcess
@@ -24,7 +24,7 @@ class Stream(Generic[Result]):
         self._waiting = 0
         self._ended = False
         self._changed = Condition()
-        self.future: Future[Result]
+        self.future = Future[Result]()
 
     def __iter__(self) -> Iterator[Any]:
         """Yields each note as soon as it is there, until the function has ended."""
@@ -93,29 +93,33 @@ def stream_from_children(
     cost, max_cost: of the notes of a task that nobody has taken yet. If they cost more, its process waits.
     """
     children = [ChildProcess() for _ in range(processes)]
-    idle: SimpleQueue[ChildProcess] = SimpleQueue()
-    for child in children:
-        idle.put(child)
+    todo: SimpleQueue[tuple[tuple[Any, ...], Stream[Result]] | None] = SimpleQueue()
+    ending = Event()
 
-    def call(task: tuple[Any, ...], stream: Stream[Result]) -> Result:
-        child = idle.get()
-        try:
-            result: Result = child.call(function, *task, notes=stream.put)
-            return result
-        finally:
-            idle.put(child)
+    def work(child: ChildProcess) -> None:
+        while (entry := todo.get()) and not ending.is_set():
+            task, stream = entry
+            try:
+                stream.future.set_result(child.call(function, *task, notes=stream.put))
+            except BaseException as error:
+                stream.future.set_exception(error)
             stream.end()
+        child.close()
 
     def forget(stream: Stream[Result]) -> None:
         stream.end()  # its process must not wait for a caller who did not take all notes
         wait([stream.future])
 
     pending: deque[Stream[Result]] = deque()
-    pool = ThreadPoolExecutor(processes, "child")
+    # Daemons, unlike those of a ThreadPoolExecutor: if a second Ctrl-C cuts the end short, Python must not wait for
+    # them. The processes then end with this one.
+    threads = [Thread(target=work, args=[child], daemon=True, name="child") for child in children]
     try:
+        for thread in threads:
+            thread.start()
         for task in tasks:
             stream = Stream[Result](cost, max_cost)
-            stream.future = pool.submit(call, task, stream)
+            todo.put((task, stream))
             pending.append(stream)
             if len(pending) > 2 * processes:
                 yield pending[0]
@@ -124,14 +128,12 @@ def stream_from_children(
             yield pending[0]
             forget(pending.popleft())
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        ending.set()
         for stream in pending:
             stream.end()
-        left = [stream.future for stream in pending]
-        while not all(future.done() for future in left):  # in a loop: a thread may just start its process
-            for child in children:
+        for _ in threads:
+            todo.put(None)
+        while alive := [thread for thread in threads if thread.is_alive()]:
+            for child in children:  # each time: a thread may just have started its process
                 child.kill()
-            wait(left, _POLL_SECONDS)
-        pool.shutdown()
-        for child in children:
-            child.close()
+            alive[0].join(_POLL_SECONDS)
