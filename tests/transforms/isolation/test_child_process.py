@@ -77,7 +77,7 @@ def test_a_child_that_cannot_start_is_told_with_what_helps(child, monkeypatch):
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     monkeypatch.setattr(subprocess, "Popen", fail)
-    with pytest.raises(OSError, match="cannot start another process: Resource temporarily unavailable; .*ulimit -n"):
+    with pytest.raises(OSError, match=r"cannot start another process: Resource temporarily unavailable; .*ulimit -n"):
         child.call(os.getpid)
 
 
