@@ -1,5 +1,6 @@
 """Several child processes side by side: one function for many tasks, with the results in order."""
 
+import atexit
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, wait
@@ -66,8 +67,8 @@ def map_in_children(
     """Yields the result of the function for each task, in order. At most twice as many results as processes wait.
 
     The function must be importable; the elements of a task, which are its arguments, and its result must be picklable.
-    When the generator ends, is closed, or raises, its processes have ended. check: called several times a second while
-    a result is waited for; an exception that it raises ends the generator.
+    When the generator ends, is closed, or raises, its processes have ended. They end with Python, too. check: called
+    several times a second while a result is waited for; an exception that it raises ends the generator.
 
     Raises:
       ChildDied: the process that had a task ended. Raised when the task is due, as are exceptions of the function.
@@ -93,47 +94,54 @@ def stream_from_children(
     cost, max_cost: of the notes of a task that nobody has taken yet. If they cost more, its process waits.
     """
     children = [ChildProcess() for _ in range(processes)]
-    todo: SimpleQueue[tuple[tuple[Any, ...], Stream[Result]] | None] = SimpleQueue()
-    ending = Event()
+    queue: SimpleQueue[tuple[tuple[Any, ...], Stream[Result]] | None] = SimpleQueue()
+    over = Event()
 
-    def work(child: ChildProcess) -> None:
-        while (entry := todo.get()) and not ending.is_set():
-            task, stream = entry
+    def serve(child: ChildProcess) -> None:
+        for task, stream in iter(queue.get, None):
+            if over.is_set():
+                return
             try:
                 stream.future.set_result(child.call(function, *task, notes=stream.put))
             except BaseException as error:
                 stream.future.set_exception(error)
-            stream.end()
-        child.close()
+            finally:
+                stream.end()
 
-    def forget(stream: Stream[Result]) -> None:
-        stream.end()  # its process must not wait for a caller who did not take all notes
-        wait([stream.future])
-
+    # Python waits for other threads when it ends, also for those of a generator that somebody still holds.
+    threads = [Thread(target=serve, args=(child,), name="child", daemon=True) for child in children]
     pending: deque[Stream[Result]] = deque()
-    # Daemons, unlike those of a ThreadPoolExecutor: if a second Ctrl-C cuts the end short, Python must not wait for
-    # them. The processes then end with this one.
-    threads = [Thread(target=work, args=[child], daemon=True, name="child") for child in children]
+
+    def end() -> None:
+        over.set()
+        for stream in pending:
+            stream.end()
+        for _ in threads:
+            queue.put(None)
+        for child, thread in zip(children, threads, strict=True):
+            while thread.is_alive():  # in a loop: it may just start its process
+                child.kill()
+                thread.join(_POLL_SECONDS)
+            child.close()
+
+    def done_first() -> None:
+        first = pending.popleft()
+        first.end()  # its process must not wait for a caller who did not take all notes
+        wait([first.future])
+
+    atexit.register(end)
     try:
         for thread in threads:
             thread.start()
         for task in tasks:
-            stream = Stream[Result](cost, max_cost)
-            todo.put((task, stream))
-            pending.append(stream)
+            pending.append(Stream(cost, max_cost))
+            queue.put((task, pending[-1]))
             if len(pending) > 2 * processes:
                 yield pending[0]
-                forget(pending.popleft())
+                done_first()
         while pending:
             yield pending[0]
-            forget(pending.popleft())
+            done_first()
     finally:
-        ending.set()
-        for stream in pending:
-            stream.end()
-        for _ in threads:
-            todo.put(None)
-        while alive := [thread for thread in threads if thread.is_alive()]:
-            for child in children:  # each time: a thread may just have started its process
-                child.kill()
-            alive[0].join(_POLL_SECONDS)
+        end()
+        atexit.unregister(end)
