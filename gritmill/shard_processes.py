@@ -1,23 +1,20 @@
 """How many processes work on the shards of a run, a shard each."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pipeline import files
 from pipeline.faults import CallError
 from transforms.devices import available_cores
 
-_SAMPLES_PER_PROCESS = 1000
-"""A process takes about a second to start, and 1 to 2 ms for a sample."""
-
 _MOST = 256
 
 
-def count_processes(given: int | None, shards: int, samples: int, folders: Iterable[str]) -> int:
+def count_processes(given: int | None, samples: Sequence[int], per_process: int, folders: Iterable[str]) -> int:
     """The number of processes, at least 1; 1 means this process.
 
-    given: as the user asked for; None: one per core, but at most one per 1,000 samples, and only this process if other
-    processes may not see the same files, as in `memory://` or a store with settings made in Python. folders: URIs of
-    what they read and write.
+    given: as the user asked for; None: one per core, but at most one per `per_process` samples, and only this process
+    if other processes may not see the same files, as in `memory://` or a store with settings made in Python. samples:
+    of each shard. folders: URIs of what they read and write.
 
     Raises:
       CallError: `given` is less than 1, or more than 256.
@@ -25,8 +22,8 @@ def count_processes(given: int | None, shards: int, samples: int, folders: Itera
     if given is not None and not 1 <= given <= _MOST:
         raise CallError(f"--processes: {given}: it must be between 1 and {_MOST}")
     if given is None:
-        given = min(available_cores(), samples // _SAMPLES_PER_PROCESS) if all(map(_is_shared, folders)) else 1
-    return max(1, min(given, shards))
+        given = min(available_cores(), sum(samples) // per_process) if all(map(_is_shared, folders)) else 1
+    return max(1, min(given, len(samples)))
 
 
 def _is_shared(folder: str) -> bool:

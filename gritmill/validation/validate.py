@@ -27,6 +27,9 @@ from transforms.claims.verdicts import RULES_VERSION
 from transforms.devices import available_cores
 from transforms.text import dialects
 
+_SAMPLES_PER_PROCESS = 1000
+"""A process takes about a second to start, and 1 to 2 ms for a sample."""
+
 
 def validate(output: str | PathLike[str], limit: int | None = None, processes: int | None = None) -> Iterator[Finding]:
     """Yields each sample and each fault of a run, in order.
@@ -43,7 +46,7 @@ def validate(output: str | PathLike[str], limit: int | None = None, processes: i
       CallError: the folder has no manifest, or `processes` is out of range.
       WorkerDied: a process was killed.
     """
-    count_processes(processes, 0, 0, ())  # before anything is read
+    count_processes(processes, (), _SAMPLES_PER_PROCESS, ())  # before anything is read
     folder = files.canonical(output)
     uri = files.join(folder, layout.MANIFEST)
     if not files.exists(uri):
@@ -67,8 +70,8 @@ def validate(output: str | PathLike[str], limit: int | None = None, processes: i
     source = manifest.configuration.source
     rules = Rules(tuple(text.dialect), text.spans == "densest", source.max_pixels, source.max_scans)
     rules.allow_pixels()
-    samples = sum(min(shard.samples, limit or shard.samples) for shard in manifest.shards)
-    number = count_processes(processes, len(manifest.shards), samples, [folder])
+    samples = [min(shard.samples, limit or shard.samples) for shard in manifest.shards]
+    number = count_processes(processes, samples, _SAMPLES_PER_PROCESS, [folder])
     threads = max(1, available_cores() // number)
     check = ShardCheck(folder, rules, limit, manifest.claim_rules == RULES_VERSION, threads)
     packed = _packed_rows(folder, manifest.shards) if limit is None else iter(())

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,6 +22,9 @@ _WRITEBACK_BYTES = 32 << 20
 
 _SYNCED_AT_ONCE = 64
 """Files that `synced_together` keeps open."""
+
+_SPARE_DESCRIPTORS = 32
+"""What it leaves of those that this process may have: macOS gives it 256, of which a caller may need many."""
 
 
 @contextmanager
@@ -152,12 +156,14 @@ class _Unsynced:
 
     def __init__(self) -> None:
         self._paths: dict[int, str] = {}
+        self._last = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_DESCRIPTORS
 
     def add(self, file: _EarlyWriteback, path: str) -> None:
         """Syncs the file together with others. path: where it appears."""
         file.send()  # all at the same time, so that the first sync waits for most of them
-        self._paths[os.dup(file.fileno())] = path
-        if len(self._paths) >= _SYNCED_AT_ONCE:
+        descriptor = os.dup(file.fileno())  # the lowest number that is free
+        self._paths[descriptor] = path
+        if len(self._paths) >= _SYNCED_AT_ONCE or descriptor >= self._last:
             self.sync()
 
     def sync(self) -> None:

@@ -1,29 +1,44 @@
 """A child process for work that may crash the process that does it.
 
-`python -m transforms.isolation.child_process PARENT FOLDER…` reads calls from its standard input and writes the answers
-to its standard output. It imports from the folders, too, which are those of its parent. multiprocessing would import
-the user's main module again; this process imports only what it must call.
+The process reads calls from its standard input and writes the answers to its standard output. multiprocessing would
+import the user's main module again; this process imports only what it must call.
 """
 
 import fcntl
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from transforms.culprits import RemoteTraceback, message_of
-from transforms.plugins import search
 
 _PIPE_BYTES = 1 << 20
 """Of the pipe to the child. With the default of Linux (64 KiB), two processes take turns several times per image."""
 
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 1.0
+"""How long a process may miss that its parent has ended, where the pipe does not tell it. With 0.05, a process that
+waits takes 0.09 % of a core."""
+
+_HOME = str(Path(__file__).parents[2])
+
+_PROGRAM = """
+import sys
+sys.path[:0] = [sys.argv[1]]
+import transforms, pipeline
+sys.path[:] = sys.argv[3:]
+from transforms.isolation import child_process
+child_process.main()
+"""
+"""Modules and their versions are those of the parent, also if a script changed its `sys.path`. gritmill's own packages
+are imported first, because a pipeline.py beside a script must not hide one; and nothing else from their folder, because
+it may have packages that are named like modules of Python."""
 
 
 class ChildDied(Exception):
@@ -103,9 +118,15 @@ class ChildProcess:
 
 def _start() -> "subprocess.Popen[bytes]":
     # -P, as for workers: a transforms.py in the current folder must not replace gritmill's package.
-    command = [sys.executable, "-P", "-m", "transforms.isolation.child_process", str(os.getpid()), *sys.path]
+    how = "-I" if sys.flags.isolated else "-P"
+    command = [sys.executable, how, "-c", _PROGRAM, _HOME, str(os.getpid()), *sys.path]
     pipe, null = subprocess.PIPE, subprocess.DEVNULL
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=null)
+    try:
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=null)
+    except OSError as error:
+        limits = "close other programs, or raise the limits (ulimit -n and -u; of a container: pids)"
+        line = f"cannot start another process: {error.strerror}; {limits}"
+        raise OSError(error.errno, line) from error
     if hasattr(fcntl, "F_SETPIPE_SZ"):
         with suppress(OSError):  # a user may have a limited number of large pipes
             fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)  # type: ignore[arg-type]
@@ -132,8 +153,7 @@ def main() -> None:
     calls = sys.stdin.buffer
     _answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # output that a library prints must not mix with the answers
-    search(sys.argv[2:])
-    threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True, name="parent").start()
+    threading.Thread(target=_end_with, args=(int(sys.argv[2]),), daemon=True, name="parent").start()
     with suppress(EOFError, BrokenPipeError):
         while True:
             function, arguments = pickle.load(calls)
@@ -141,9 +161,14 @@ def main() -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Ends this process when the parent has ended: a closed pipe is noticed only after the function has returned."""
-    while os.getppid() == parent:
-        time.sleep(_POLL_SECONDS)
+    """Ends this process when the parent has ended: the main thread reads the pipe only after the function has returned.
+
+    Not by PR_SET_PDEATHSIG, which comes when the thread that started this process ends.
+    """
+    pipe = select.poll()
+    pipe.register(0, 0)  # Linux tells that all have closed the other end; a fork of the parent may still have it
+    while os.getppid() == parent and not pipe.poll(1000 * _POLL_SECONDS):
+        pass
     os._exit(1)
 
 
@@ -169,10 +194,3 @@ def _pack_error(error: Exception) -> bytes:
         return packed
     except Exception:
         return pickle.dumps((_ERROR, RuntimeError(message_of(error)), cause))
-
-
-if __name__ == "__main__":
-    # As __main__, this file is another module than the one from which the called functions import `note`.
-    from transforms.isolation import child_process
-
-    child_process.main()

@@ -69,7 +69,7 @@ def plugin(install):
 
 
 def test_by_default_only_built_in_formats_have_several_processes(plugin, finished, tmp_path, monkeypatch):
-    monkeypatch.setattr("gritmill.shard_processes._SAMPLES_PER_PROCESS", 3)
+    monkeypatch.setattr(export_module, "_SAMPLES_PER_PROCESS", 3)
     monkeypatch.setattr("gritmill.shard_processes.available_cores", lambda: 2)
     plugin("Pids")
     with pytest.warns(UserWarning, match="a warning"):

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,19 @@ def test_files_that_are_synced_together_are_on_the_disk_when_the_block_ends(tmp_
     assert synced == [(tmp_path / f"{number}.jpg").stat().st_ino for number in range(150)]
     publish_bytes(str(tmp_path / "done.json"), b"{}")
     assert synced[150:] == [(tmp_path / "done.json").stat().st_ino]
+
+
+def test_files_are_synced_before_they_are_too_many_for_the_process(
+    tmp_path: Path, synced: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(os.listdir("/dev/fd"))
+    os.close(lowest := os.dup(0))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (lowest + 36, 1 << 20))
+    with synced_together():
+        for number in range(60):
+            publish_bytes(str(tmp_path / f"{number}.jpg"), b"a dog")
+            assert len(os.listdir("/dev/fd")) < before + 6
+    assert len(synced) == 60
 
 
 def publish_together(folder: Path, count: int, error: type[BaseException] | None = None) -> None:

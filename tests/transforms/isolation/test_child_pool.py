@@ -106,6 +106,17 @@ def test_closing_ends_long_calls_and_leaves_no_process_and_no_thread(tmp_path):
             os.kill(int(file.name.partition(".")[2]), 0)
 
 
+def test_python_ends_at_once_if_a_second_interrupt_cuts_the_end_short():
+    program = (
+        "import time; from transforms.isolation.child_pool import ChildProcess, map_in_children\n"
+        "def interrupted(child): raise KeyboardInterrupt\n"
+        "ChildProcess.kill = interrupted\n"
+        "results = map_in_children(time.sleep, [(0,), (3600,)], 1); next(results); time.sleep(0.2); results.close()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.stderr.endswith("KeyboardInterrupt\n")
+
+
 def write_pid_and_sleep(path, seconds):
     open(f"{path}.{os.getpid()}", "w").close()
     time.sleep(3600 * seconds)
