@@ -1,10 +1,8 @@
 """Checks the shards of a run in several processes, a shard each. The findings are those of one process."""
 
-import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import lru_cache
 from operator import itemgetter
 
 from gritmill.validation.detections import PackedRows
@@ -32,8 +30,8 @@ def check_in_processes(
     Raises:
       WorkerDied: a process was killed.
     """
-    data = pickle.dumps(check)
-    tasks = ((data, number, shard, next(packed, None)) for number, shard in enumerate(shards))
+    alone = replace(check, sums=[])
+    tasks = ((alone, number, shard, next(packed, None)) for number, shard in enumerate(shards))
     with closing(stream_from_children(_check_shard, tasks, processes, itemgetter(0), _MAX_COST)) as streams:
         for shard, stream in zip(shards, streams, strict=False):
             try:
@@ -45,12 +43,13 @@ def check_in_processes(
                 raise WorkerDied(f"{shard.tar}: the process that checked it died ({death}); {cure}") from death
 
 
-def _check_shard(data: bytes, number: int, shard: Shard, packed: PackedRows | None) -> Sums | None:
-    """In a child: checks a shard, sends its findings in batches, each with its cost, and returns the sums of its stats.
-
-    data: a pickled `ShardCheck`.
-    """
-    check = replace(_prepared(data), sums=[])
+def _check_shard(check: ShardCheck, number: int, shard: Shard, packed: PackedRows | None) -> Sums | None:
+    """In a child: checks a shard and sends its findings in batches, each with its cost. Returns the sums of its stats."""
+    if not files.exists(files.join(check.folder, layout.MANIFEST)):
+        text = f"{check.folder}: another process finds no {layout.MANIFEST} there; use --processes 1"
+        raise EnvironmentFault(text)
+    check.rules.allow_pixels()
+    collect_rarely()
     batch: list[Finding] = []
     cost = 0
     for finding in check.shard(number, shard, packed):
@@ -61,14 +60,3 @@ def _check_shard(data: bytes, number: int, shard: Shard, packed: PackedRows | No
             batch, cost = [], 0
     note((cost, batch))
     return check.sums[0]
-
-
-@lru_cache(maxsize=1)
-def _prepared(data: bytes) -> ShardCheck:
-    check: ShardCheck = pickle.loads(data)
-    if not files.exists(files.join(check.folder, layout.MANIFEST)):
-        text = f"{check.folder}: another process finds no {layout.MANIFEST} there; use --processes 1"
-        raise EnvironmentFault(text)
-    check.rules.allow_pixels()
-    collect_rarely()
-    return check
