@@ -179,7 +179,8 @@ def ious(boxes: Sequence[Corners], others: Sequence[Corners]) -> np.ndarray:
 def _ious(some: np.ndarray, others: np.ndarray, areas: np.ndarray) -> np.ndarray:
     """Intersection over union of float64 [4 or more, …] and [4 or more, …]. areas: the sums of both areas, overwritten:
     operations in place take half of the time."""
-    shared, height = np.minimum(some[2], others[2]), np.minimum(some[3], others[3])
+    shared: np.ndarray = np.minimum(some[2], others[2])
+    height: np.ndarray = np.minimum(some[3], others[3])
     shared -= np.maximum(some[0], others[0])
     height -= np.maximum(some[1], others[1])
     np.maximum(shared, 0.0, out=shared)
