@@ -174,8 +174,7 @@ def uid(source: str, index: int) -> str:
 
 
 def _row(grounding: Grounding, start: int, end: int) -> list[float]:
-    box = grounding.box
-    return [start, end, box.x1, box.y1, box.x2, box.y2, box.score]
+    return [start, end, *grounding.box.corners, grounding.box.score]
 
 
 def _claim(claim: Claim, checked: Checked) -> dict[str, Any]:

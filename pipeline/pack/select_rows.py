@@ -136,8 +136,7 @@ class SelectedRows:
         found = list(kept)
         pairs = [SelectedPair(row, one.pair, one.groundings) for row, one in found]
         verdicts = check_many(pairs, self.candidates, policy.selection, policy.threshold)
-        for (_, one), checked in zip(found, verdicts, strict=True):
-            yield Kept(one.pair, one.groundings, one.texts, checked)
+        yield from (replace(one, verdicts=checked) for (_, one), checked in zip(found, verdicts, strict=True))
 
 
 def _candidates(table: pa.Table) -> Candidates:

@@ -69,10 +69,9 @@ NO_DECOYS = AskedDecoys()
 
 def add_pair(sums: Sums, pair: Pair, groundings: Sequence[Grounding], decoys: AskedDecoys) -> None:
     """Adds a written pair, in place."""
-    boxes = defaultdict[CharSpan, list[Corners]](list)
+    boxes: defaultdict[CharSpan, list[Corners]] = defaultdict(list)
     for grounding in groundings:
-        phrase, box = grounding.phrase, grounding.box
-        boxes[phrase.start, phrase.end].append((box.x1, box.y1, box.x2, box.y2))
+        boxes[grounding.phrase.start, grounding.phrase.end].append(grounding.box.corners)
     for found in boxes.values():
         if len(found) > MEMBERS:
             sums["group_boxes"] += len(found) - len(without_groups(tuple(found)))

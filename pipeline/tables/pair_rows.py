@@ -87,8 +87,8 @@ def to_row(pair: Pair) -> dict[str, Any]:
 
 
 def from_table(table: pa.Table) -> Iterator[Pair]:
-    """Yields the pairs of a table with the schema `SCHEMA`, in order. Pairs have no boxes if the column is missing, and
-    no claims."""
+    """Yields the pairs of a table with the schema `SCHEMA`, in order. If `boxes` or `claims` is missing, pairs have
+    none."""
     rows = len(table)
     columns = {name: _values(table[name]) for name in (*_LEADING, *_IMAGE, *_TRAILING, "boxes_cut")}
     columns["image"] = build_records(ImageRef, {name: columns[f"image_{name}"] for name in ImageRef.__slots__})

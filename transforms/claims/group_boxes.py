@@ -65,8 +65,6 @@ def without_groups(boxes: tuple[Corners, ...]) -> tuple[Corners, ...]:
         x1, y1, x2, y2 = box
         members = 0
         for its, left, top, right, bottom in smallest[:at]:
-            if left >= x2 or right <= x1 or top >= y2 or bottom <= y1:  # most boxes are apart
-                continue
             width = (x2 if x2 < right else right) - (x1 if x1 > left else left)
             height = (y2 if y2 < bottom else bottom) - (y1 if y1 > top else top)
             members += width > 0 and height > 0 and its < area and width * height >= COVERED * its

@@ -207,8 +207,7 @@ def _kept_by_span(one: SelectedPair) -> dict[CharSpan, list[Corners]]:
     """The kept boxes of each phrase. Phrases of one span share them."""
     boxes: dict[CharSpan, list[Corners]] = {(phrase.start, phrase.end): [] for phrase in one.pair.phrases}
     for grounding in one.groundings:
-        phrase, box = grounding.phrase, grounding.box
-        boxes[phrase.start, phrase.end].append((box.x1, box.y1, box.x2, box.y2))
+        boxes[grounding.phrase.start, grounding.phrase.end].append(grounding.box.corners)
     return boxes
 
 

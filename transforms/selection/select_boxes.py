@@ -23,6 +23,9 @@ SAME_BOX_IOU = 0.9
 """From this overlap on, two boxes of a class in captions of one image are one box: a detector returns nearly the same
 box for another caption. Two things of a class overlap less."""
 
+_TINY = float(np.finfo(np.float64).tiny)
+"""Less than any area of both boxes: two boxes without an area have an IoU of 0."""
+
 _Number = TypeVar("_Number", float, np.ndarray)
 
 
@@ -144,14 +147,14 @@ def suppress_many(pair: np.ndarray, corners: np.ndarray, threshold: float) -> np
     remaining = np.arange(pair.size)
     boxes = np.vstack((corners, area(*corners)))  # of those that remain
     kept = np.zeros(pair.size, bool)
-    with np.errstate(invalid="ignore"):  # two boxes without an area: not a number, which is above no threshold
-        while remaining.size:
-            removed = _starts_run(pair)
-            (best,) = np.nonzero(removed)
-            kept[remaining[best]] = True
-            removed |= _overlaps(boxes, best[np.cumsum(removed) - 1]) > threshold
-            (left,) = np.nonzero(~removed)
-            remaining, pair, boxes = remaining[left], pair[left], boxes.take(left, 1)
+    while remaining.size:
+        removed = _starts_run(pair)
+        (best,) = np.nonzero(removed)
+        kept[remaining[best]] = True
+        rivals = boxes.take(best[np.cumsum(removed) - 1], 1)
+        removed |= _ious(boxes, rivals, boxes[4] + rivals[4]) > threshold
+        (left,) = np.nonzero(~removed)
+        remaining, pair, boxes = remaining[left], pair[left], boxes.take(left, 1)
     (found,) = np.nonzero(kept)
     return found
 
@@ -173,27 +176,18 @@ def ious(boxes: Sequence[Corners], others: Sequence[Corners]) -> np.ndarray:
     return _ious(some, rest, area(*some) + area(*rest))
 
 
-def _overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """`_ious` of each box with another one of them, in half of the time: operations in place. boxes: float64
-    [5, boxes], corners and areas. others: positions. Not a number if both have no area."""
-    x1, y1, x2, y2, areas = boxes
-    shared, height = np.minimum(x2, x2[others]), np.minimum(y2, y2[others])
-    shared -= np.maximum(x1, x1[others])
-    height -= np.maximum(y1, y1[others])
-    shared = np.maximum(shared, 0.0, out=shared) * np.maximum(height, 0.0, out=height)
-    both = areas + areas[others]
-    both -= shared
-    result: np.ndarray = np.divide(shared, both, out=both)
-    return result
-
-
 def _ious(some: np.ndarray, others: np.ndarray, areas: np.ndarray) -> np.ndarray:
-    """Intersection over union of float64 [4, …] and [4, …]. areas: the sums of both areas."""
-    width = np.minimum(some[2], others[2]) - np.maximum(some[0], others[0])
-    height = np.minimum(some[3], others[3]) - np.maximum(some[1], others[1])
-    shared = np.maximum(width, 0.0) * np.maximum(height, 0.0)
-    result: np.ndarray = np.divide(shared, areas - shared, out=np.zeros(np.shape(shared)), where=shared > 0)
-    return result
+    """Intersection over union of float64 [4 or more, …] and [4 or more, …]. areas: the sums of both areas, overwritten:
+    operations in place take half of the time."""
+    shared: np.ndarray = np.minimum(some[2], others[2])
+    height: np.ndarray = np.minimum(some[3], others[3])
+    shared -= np.maximum(some[0], others[0])
+    height -= np.maximum(some[1], others[1])
+    np.maximum(shared, 0.0, out=shared)
+    shared *= np.maximum(height, 0.0, out=height)
+    areas -= shared
+    shared /= np.maximum(areas, _TINY, out=areas)
+    return shared
 
 
 def area(x1: _Number, y1: _Number, x2: _Number, y2: _Number) -> _Number:

@@ -1,8 +1,8 @@
 """Words that leave open whether a thing is there."""
 
+from itertools import product
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from transforms.claims.quotations import is_quoted
 from transforms.claims.unsure import _LONGEST, _WORD, is_unsure, is_unsure_in
@@ -75,8 +75,40 @@ def test_no_pattern_is_longer_than_what_is_looked_at():
 
 
 _PIECES = (
-    *("a", "dog", "for", "waiting", "patiently", "or", "and/or", "dressed", "as", "shaped", "shaped,", "like", "İfor"),
-    *("looking", "like,", "only", "?", ".", ",", "...", "-", '"', "read", "sign", "that", "differently", "or.", "FOR"),
+    *(
+        "",
+        "dog",
+        "for",
+        "waiting",
+        "patiently",
+        "or",
+        "and/or",
+        "dog.or",
+        "or.",
+        "OR,",
+        "as",
+        "shaped",
+        "shaped,",
+        "İfor",
+    ),
+    *(
+        "like",
+        "looking like,",
+        "only",
+        "?",
+        ".",
+        ",",
+        ",or",
+        "...",
+        "-",
+        '"',
+        "read",
+        "that",
+        "İ",
+        "²",
+        "for\x1c",
+        "_or",
+    ),
 )
 
 
@@ -86,10 +118,11 @@ def _with_all_words(caption: str, start: int, end: int) -> bool:
     return is_quoted(caption, start, end) or is_unsure([*before, "", *after], len(before), len(before))
 
 
-@given(st.lists(st.sampled_from(_PIECES), max_size=7), st.lists(st.sampled_from(_PIECES), max_size=4), st.booleans())
-def test_usual_words_need_no_further_look(before: list[str], after: list[str], spaced: bool) -> None:
-    space = " " if spaced else ""
-    start = " ".join(before) + space
-    caption = f"{start}bus{space}{' '.join(after)}"
-    span = len(start), len(start) + len("bus")
-    assert is_unsure_in(caption, *span) == _with_all_words(caption, *span)
+def test_usual_words_need_no_further_look():
+    befores = ("", "waiting", "waiting for", "is that a dog? dressed as")
+    afters = ("", "differently", "cake, is it?")
+    for space, first, last, next_one, rest in product((" ", ""), befores, _PIECES, _PIECES, afters):
+        start = f"{first} {last}{space}"
+        caption = f"{start}bus{space}{next_one} {rest}"
+        span = len(start), len(start) + len("bus")
+        assert is_unsure_in(caption, *span) == _with_all_words(caption, *span), caption

@@ -86,7 +86,13 @@ def test_the_overlaps_of_each_with_each():
 
 def test_boxes_that_touch_do_not_overlap():
     assert iou(Box(0, 0, 0, 0.5, 1, 1), Box(0, 0.5, 0, 1, 1, 1)) == 0
-    assert iou(Box(0, 0.2, 0.2, 0.2, 0.2, 1), Box(0, 0.2, 0.2, 0.2, 0.2, 1)) == 0
+
+
+def test_boxes_without_an_area_overlap_nothing_and_divide_nothing_by_zero():
+    dot, line, thing = (Box(0, 0.2, 0.2, x, y, 1) for x, y in ((0.2, 0.2), (0.2, 0.6), (0.6, 0.6)))
+    with np.errstate(all="raise"):
+        assert iou(dot, dot) == iou(line, line) == iou(dot, line) == iou(line, thing) == 0
+        assert suppress([dot, dot, line, line, thing, thing], 0.0) == [dot, dot, line, line, thing]
 
 
 @given(st.lists(boxes(), max_size=12), st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0]))

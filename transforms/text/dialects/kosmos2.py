@@ -30,9 +30,7 @@ _BLANKS = re.compile(rf"\s*(<patch_index_\d{{4}}>|{_DELIMITER})\s*")
 
 def cells(box: Corners, training: bool = False) -> tuple[int, int]:
     """Patch indices (0..1023) of the upper left and the lower right corner of a box with 0 <= x1 < x2 <= 1."""
-    x1, y1, x2, y2 = box
-    if not (0.0 <= x1 <= 1.0 and 0.0 <= y1 <= 1.0 and 0.0 <= x2 <= 1.0 and 0.0 <= y2 <= 1.0):
-        x1, y1, x2, y2 = [min(max(c, 0.0), 1.0) for c in box]
+    x1, y1, x2, y2 = [min(max(c, 0.0), 1.0) for c in box]
     left, upper = min(int(x1 * GRID), GRID - 1), min(int(y1 * GRID), GRID - 1)
     if training:
         # The training code clamps at 0.99999, so that the last cell includes the image's edge.

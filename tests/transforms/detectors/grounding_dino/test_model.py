@@ -24,7 +24,7 @@ from transforms.detectors.grounding_dino.model import GroundingDino, resize_rule
 from transforms.detectors.grounding_dino.prompts import BORDERS
 from transforms.detectors.load import load_detector
 from transforms.detectors.settings import DetectorSettings
-from transforms.isolation.bisect import UnhealthyDevice
+from transforms.isolation.bisect import NotFiniteError, UnhealthyDevice
 from transforms.records import Drop, FailureStage, Fault, Reason
 from transforms.selection.select_boxes import ious
 
@@ -417,15 +417,34 @@ def test_captions_of_a_large_image_share_the_backbone(grounding_dino, one_by_one
     assert calls == [1] * 6
 
 
-def test_a_large_image_that_fails_spares_the_others_of_its_batch(grounding_dino, one_by_one):
-    def spoil(rows):
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("fault", [torch.OutOfMemoryError, NotFiniteError])
+def test_a_large_image_that_fails_costs_the_others_of_its_batch_nothing(grounding_dino, one_by_one, fault, threads):
+    def spoil(rows, output=None):
         if rows.any():
-            raise RuntimeError("a bird")
+            raise fault("a bird")
+
+    asked = ((2, "a hat"), (2, "a bird"), (2, "a cat"), (1, "a dog"), (2, "a car"))
+    captions = [request(seed, phrase) for seed, phrase in asked]
+    detector, wrapped = spoilt(grounding_dino, threads=threads, after=spoil)
+    backbone, calls = wrapped.model.model.backbone.conv_encoder.model.backbone, []
+    backbone.register_forward_pre_hook(lambda _, inputs: calls.append(len(inputs[0])))
+    found = detector.detect(captions)
+    assert [one.error is None for one in found] == [True, False, True, True, True]
+    assert wrapped.sizes == [1] * 6  # and the probe
+    assert calls == [1] * 5  # image 2, the probe, image 2, image 1, and image 2 of the next batch
+    sound = shared(grounding_dino).detect(captions)
+    assert [found[0], *found[2:]] == [sound[0], *sound[2:]]
+
+
+def test_a_model_that_fails_for_every_large_image_is_nobodys_fault(grounding_dino, one_by_one):
+    def spoil(rows):
+        raise RuntimeError("no kernel")
 
     detector, wrapped = spoilt(grounding_dino, before=spoil)
-    found = detector.detect(birds())
-    assert [one.error is None for one in found] == [True, False, True, True, True]
-    assert set(wrapped.sizes) == {1}
+    with pytest.raises(UnhealthyDevice, match="no kernel"):
+        detector.detect(birds())
+    assert wrapped.sizes == [1, 1]  # an image, and the probe
 
 
 @pytest.mark.parametrize(
