@@ -44,7 +44,7 @@ def check_in_processes(
 
 
 def _check_shard(check: ShardCheck, number: int, shard: Shard, packed: PackedRows | None) -> Sums | None:
-    """In a child: checks a shard and sends its findings in batches, each with its cost. Returns the sums of its stats."""
+    """In a child: checks a shard, sends its findings in batches with their cost, and returns the sums of its stats."""
     if not files.exists(files.join(check.folder, layout.MANIFEST)):
         text = f"{check.folder}: another process finds no {layout.MANIFEST} there; use --processes 1"
         raise EnvironmentFault(text)
