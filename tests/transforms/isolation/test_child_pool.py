@@ -114,7 +114,7 @@ def test_python_ends_at_once_if_a_second_interrupt_cuts_the_end_short():
         "results = map_in_children(time.sleep, [(0,), (3600,)], 1); next(results); time.sleep(0.2); results.close()"
     )
     done = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, timeout=60)
-    assert done.stderr.endswith("KeyboardInterrupt\n")
+    assert "KeyboardInterrupt" in done.stderr
 
 
 def write_pid_and_sleep(path, seconds):
