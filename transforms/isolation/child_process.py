@@ -50,6 +50,7 @@ class ChildProcess:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._parent = 0
 
     @property
     def alive(self) -> bool:
@@ -66,7 +67,9 @@ class ChildProcess:
           ChildDied: the process has ended.
           Exception: any exception that the function raises. Its cause is a `RemoteTraceback`.
         """
-        process = self._process = self._process or _start()
+        if self._process is None:
+            self._process, self._parent = _start(), os.getpid()
+        process = self._process
         try:
             kind, answer, cause = self._exchange(process, (function, arguments))
             while kind == _NOTE:
@@ -97,12 +100,13 @@ class ChildProcess:
 
     def kill(self) -> None:
         """Kills the process, if it runs. A call in another thread then raises ChildDied."""
-        if process := self._process:
+        if (process := self._process) and self._parent == os.getpid():
             process.kill()
 
     def close(self) -> None:
-        """Kills the process, if it runs. No call may be going on in another thread."""
-        if self._process:
+        """Kills the process, if it runs. No call may be going on in another thread. Does nothing in a process that was
+        forked from this one: the child is not its own, and it may hold locks of threads that it does not have."""
+        if self._process and self._parent == os.getpid():
             self._process.kill()
             self._reap()
 

@@ -117,6 +117,16 @@ def test_python_ends_at_once_if_a_second_interrupt_cuts_the_end_short():
     assert "KeyboardInterrupt" in done.stderr
 
 
+def test_a_forked_process_ends_and_leaves_the_processes_of_its_parent_alone():
+    program = (
+        "import os, sys, time; from transforms.isolation.child_pool import map_in_children\n"
+        "results = map_in_children(time.sleep, [(0,), (1,)], 1); next(results); time.sleep(0.2)\n"
+        "if os.fork() == 0: sys.exit()\n"
+        "os.wait(); assert list(results) == [None]"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+
+
 def write_pid_and_sleep(path, seconds):
     open(f"{path}.{os.getpid()}", "w").close()
     time.sleep(3600 * seconds)
