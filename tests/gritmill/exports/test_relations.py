@@ -453,7 +453,7 @@ def test_an_export_without_a_statement_says_why(single, tmp_path, call, monkeypa
     monkeypatch.setattr(module, "find_facts", lambda *_: [])
     said = "no wording was both true and false; {} statements"
     written = "no statements were written, only files without statements and a data card"
-    for flags, cure in (((), "`--quads` or more pictures may give"), (("--quads",), "more pictures give")):
+    for flags, cure in (((), "`--quads` or more pictures may give"), (("--quads",), "more pictures may give")):
         folder = tmp_path / f"out{len(flags)}"
         status, screen, lines = call("export", single, "--to", "relations", "--output", folder, *flags)
         assert (status, lines) == (1, [f"gritmill: {written}: {said.format(cure).replace('`', '')}"])
