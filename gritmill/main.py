@@ -18,7 +18,7 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from gritmill import interrupts, streams
 from gritmill.cli import json_output
-from pipeline.engines.worker import COLLECT_AFTER
+from pipeline.engines.worker import collect_rarely
 from pipeline.faults import RunFault, printable
 from transforms.culprits import PluginError, message_of
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with suppress(KeyboardInterrupt), interrupts.terminable():
         streams.protect(silence_libraries=not _debugging())
         sys.unraisablehook = _on_unraisable
-        gc.set_threshold(COLLECT_AFTER)
+        collect_rarely()
         atexit.register(_skip_last_search)
         _quiet_libraries()
         with json_output.only_json(json_output.is_wanted(argv)):

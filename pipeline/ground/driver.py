@@ -83,7 +83,7 @@ def ground(
         near_duplicates.read_excluded(configuration.filters.exclude_hashes)  # refuses a wrong line before any work
     work_left = not _is_done(old, tables, listings, options)
     if work_left:
-        if search_path:
+        if old and search_path:
             _check_precision(configuration.detector)
         tell_loading()
     if options.beam or work_left:
