@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from pipeline import files
-from pipeline.faults import CallError
+from pipeline.faults import CallError, EnvironmentFault
+from pipeline.layout import MANIFEST
 from transforms.devices import available_cores
 
 _MOST = 256
@@ -24,6 +25,11 @@ def count_processes(given: int | None, samples: Sequence[int], per_process: int,
     if given is None:
         given = min(available_cores(), sum(samples) // per_process) if all(map(_is_shared, folders)) else 1
     return max(1, min(given, len(samples)))
+
+
+def unseen_run(folder: str) -> EnvironmentFault:
+    """The fault of a process that does not see the run of the process that started it."""
+    return EnvironmentFault(f"{folder}: another process finds no {MANIFEST} there; use --processes 1")
 
 
 def _is_shared(folder: str) -> bool:

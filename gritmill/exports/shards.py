@@ -12,13 +12,13 @@ from gritmill.exports import find_format
 from gritmill.exports.format import ExportCounts, ExportFolder, Format
 from gritmill.exports.options import ExportOptions
 from gritmill.reading import read_shard
+from gritmill.shard_processes import unseen_run
 from pipeline import files
 from pipeline.engines.worker import collect_rarely
 from pipeline.faults import EnvironmentFault
 from pipeline.files.guards import ask, guarded
 from pipeline.files.publish import delete_unfinished, synced_together
 from pipeline.fingerprint import json_digest
-from pipeline.layout import MANIFEST
 from pipeline.pack.manifest import Manifest, read_manifest
 from transforms.isolation.child_pool import map_in_children
 from transforms.isolation.child_process import ChildDied
@@ -106,7 +106,7 @@ def _open(job: _Job) -> tuple[Format, Manifest]:
     # Read here: with each task, the entries of ten thousand shards would be 2 MB.
     manifest = read_manifest(job.source)
     if manifest is None:
-        raise EnvironmentFault(f"{job.source}: another process finds no {MANIFEST} there; use --processes 1")
+        raise unseen_run(job.source)
     if _digest_shards(manifest) != job.run:
         raise packed_again(job.source)
     collect_rarely()

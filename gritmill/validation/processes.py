@@ -5,12 +5,13 @@ from contextlib import closing
 from dataclasses import replace
 from operator import itemgetter
 
+from gritmill.shard_processes import unseen_run
 from gritmill.validation.detections import PackedRows
 from gritmill.validation.manifest import Shard, Sums
 from gritmill.validation.shard import Finding, ShardCheck
 from pipeline import files, layout
 from pipeline.engines.worker import collect_rarely
-from pipeline.faults import EnvironmentFault, WorkerDied
+from pipeline.faults import WorkerDied
 from transforms.isolation.child_pool import stream_from_children
 from transforms.isolation.child_process import ChildDied, note
 
@@ -46,8 +47,7 @@ def check_in_processes(
 def _check_shard(check: ShardCheck, number: int, shard: Shard, packed: PackedRows | None) -> Sums | None:
     """In a child: checks a shard, sends its findings in batches with their cost, and returns the sums of its stats."""
     if not files.exists(files.join(check.folder, layout.MANIFEST)):
-        text = f"{check.folder}: another process finds no {layout.MANIFEST} there; use --processes 1"
-        raise EnvironmentFault(text)
+        raise unseen_run(check.folder)
     check.rules.allow_pixels()
     collect_rarely()
     batch: list[Finding] = []
