@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import transforms
+from cluster.engine import Engine
 from cluster.flink import Flink
 from cluster.processes import Processes, TimedOut, answers, below, free_ports, running, wait_for
 
@@ -51,6 +53,19 @@ def test_the_job_server_of_flink_is_not_the_program_above_it() -> None:
     server = "/opt/java/bin/java -jar /x/server.jar --flink-master http://localhost:1 --job-port 2 "
     assert re.search(Flink.vital["job server"], server)
     assert not re.search(Flink.vital["job server"], f"python -P -m pipeline.engines.job_server 7 {server}")
+
+
+CALLS = "import time\nChildProcess().call(time.sleep, 60)\n"
+
+
+def test_a_child_of_a_worker_is_found_and_its_parent_is_not(tmp_path: Path) -> None:
+    program = tmp_path / "parent.py"
+    program.write_text(f"from transforms.isolation.child_process import ChildProcess\n{CALLS}")
+    home = {"PYTHONPATH": str(Path(transforms.__file__).parents[1])}
+    with Processes(tmp_path / "logs") as processes:
+        parent = processes.start("parent", [sys.executable, program], home)
+        pids = wait_for("a child", lambda: processes.found(Engine.victims["child of a worker"]), 30)
+        assert [one.parent for one in running() if one.pid in pids] == [parent.pid]
 
 
 def test_a_process_of_somebody_else_is_not_found(tmp_path: Path) -> None:

@@ -33,12 +33,13 @@ import sys
 sys.path[:0] = [sys.argv[1]]
 import transforms, pipeline
 sys.path[:] = sys.argv[3:]
-from transforms.isolation import child_process
-child_process.main()
+from transforms.isolation.child_process import main
+main()
 """
 """Modules and their versions are those of the parent, also if a script changed its `sys.path`. gritmill's own packages
 are imported first, because a pipeline.py beside a script must not hide one; and nothing else from their folder, because
-it may have packages that are named like modules of Python."""
+it may have packages that are named like modules of Python. The command of a child has the full name of this module:
+`pgrep -f` finds it."""
 
 
 class ChildDied(Exception):
