@@ -248,8 +248,8 @@ _STEPS = {"imports": _imports, "headers": _headers, "ground": _ground, "looks": 
 
 if __name__ == "__main__":
     step, folder = sys.argv[1:]
-    from pipeline.engines.worker import COLLECT_AFTER
     from pipeline.ground import graph  # noqa: F401
+    from transforms.garbage import COLLECT_AFTER
 
     gc.set_threshold(COLLECT_AFTER)  # as the command does
     _count()

@@ -18,9 +18,9 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from gritmill import interrupts, streams
 from gritmill.cli import json_output
-from pipeline.engines.worker import collect_rarely
 from pipeline.faults import RunFault, printable
 from transforms.culprits import PluginError, message_of
+from transforms.garbage import own_process
 
 _RESUMABLE = (["run"], ["ground"], ["pack"], ["demo"], ["export"])
 """Commands that go on where they were interrupted. The others start again."""
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with suppress(KeyboardInterrupt), interrupts.terminable():
         streams.protect(silence_libraries=not _debugging())
         sys.unraisablehook = _on_unraisable
-        collect_rarely()
+        own_process()
         atexit.register(_skip_last_search)
         _quiet_libraries()
         with json_output.only_json(json_output.is_wanted(argv)):
@@ -106,7 +106,9 @@ def _skip_last_search() -> None:
     Not if there is user code: without that search, a file that a module of it leaves open loses what is in its buffer.
     """
     plugins = sys.modules.get("transforms.plugins")
-    if not (plugins and plugins.loaded):
+    if plugins and plugins.loaded:
+        gc.unfreeze()
+    else:
         gc.freeze()
 
 

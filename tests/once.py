@@ -35,7 +35,7 @@ def settle():
         ("apache_beam.transforms.core", "get_signature", _cache_method_signatures),
         ("apache_beam.transforms.userstate", "get_dofn_specs", _cache_by_object),
         ("apache_beam.options.pipeline_options", "PipelineOptions.view_as", _cache_parsed_options),
-        ("pipeline.engines.adapted_beam", "gc_frozen", _do_not_count_frozen),
+        ("transforms.garbage", "frozen", _do_not_count_frozen),
     ):
         owner = sys.modules.get(name)
         if owner and "." in function:
@@ -123,5 +123,5 @@ def _cache_parsed_options(_view_as):
     return view_as
 
 
-def _do_not_count_frozen(gc_frozen):  # counting takes 60 ms if everything is frozen
-    return lambda: nullcontext() if _frozen else gc_frozen()
+def _do_not_count_frozen(frozen):  # counting takes 60 ms if everything is frozen
+    return lambda: nullcontext() if _frozen else frozen()

@@ -10,6 +10,7 @@ perceptual_hash     64-bit hashes of images, and which of them are near
 jpeg_header         tells from the header of a JPEG that it is stored as it is
 images              measures an image, decodes it, turns it upright
 read_ahead          runs work in threads, ahead of the consumer
+garbage             when Python looks for cyclic garbage: rarely, and not during imports
 models              the interface of a model that a stage runs
 annotations/        phrases and boxes that the source brings, in place of those of a model
 isolation/          finds the image that makes a batch fail; runs a model in a child process

@@ -14,12 +14,12 @@ from gritmill.exports.options import ExportOptions
 from gritmill.reading import read_shard
 from gritmill.shard_processes import unseen_run
 from pipeline import files
-from pipeline.engines.worker import collect_rarely
 from pipeline.faults import EnvironmentFault
 from pipeline.files.guards import ask, guarded
 from pipeline.files.publish import delete_unfinished, synced_together
 from pipeline.fingerprint import json_digest
 from pipeline.pack.manifest import Manifest, read_manifest
+from transforms.garbage import collect_rarely
 from transforms.isolation.child_pool import map_in_children
 from transforms.isolation.child_process import ChildDied
 

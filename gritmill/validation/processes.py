@@ -10,8 +10,8 @@ from gritmill.validation.detections import PackedRows
 from gritmill.validation.manifest import Shard, Sums
 from gritmill.validation.shard import Finding, ShardCheck
 from pipeline import files, layout
-from pipeline.engines.worker import collect_rarely
 from pipeline.faults import WorkerDied
+from transforms.garbage import collect_rarely
 from transforms.isolation.child_pool import stream_from_children
 from transforms.isolation.child_process import ChildDied, note
 

@@ -16,7 +16,7 @@ lasting_faults          what keeps a worker from working for good
 watch                   the driver's watch on a job: whether its workers start, and do something
 claim                   what a call has of its run folder, and how its job is ended
 worker_errors           what Beam says about an exception on a worker, as one line
-adapted_beam            changes to Beam and to the garbage collector while a pipeline runs
+adapted_beam            changes to Beam while a pipeline runs
 run_pipeline            runs a pipeline on the engine that the user selects, and watches it until it ends
 local_workers, worker   local processes: start and watch them; the process itself
 engine_worker           `gritmill-worker`, the process that an engine starts on its machines

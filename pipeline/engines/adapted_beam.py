@@ -1,6 +1,5 @@
-"""Changes to Beam and to Python's garbage collector while a pipeline runs."""
+"""Changes to Beam while a pipeline runs."""
 
-import gc
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -10,7 +9,6 @@ from apache_beam import pipeline as beam_pipeline
 from apache_beam.utils import interactive_utils, subprocess_server
 
 from pipeline.engines import job_server
-from pipeline.engines.worker import collect_rarely
 
 
 class _JobServer(subprocess_server.SubprocessServer):  # type: ignore[misc]
@@ -58,24 +56,3 @@ def without_module(name: str) -> Iterator[None]:
     finally:
         if missing:
             sys.modules.pop(name, None)
-
-
-@contextmanager
-def gc_frozen() -> Iterator[None]:
-    """Hides imported objects from the cyclic garbage collector while the pipeline runs, which saves a fifth of the time
-    of `pack`, and lets it look for garbage as rarely as a worker does. Does nothing if objects are already frozen, by
-    another run or by the caller.
-
-    Of garbage, only what is young is collected before: the whole heap would take 0.3 s, for each pipeline."""
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.collect(1)
-    gc.freeze()
-    before = gc.get_threshold()
-    collect_rarely()
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()

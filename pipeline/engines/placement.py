@@ -9,6 +9,7 @@ from pipeline.faults import CallError
 from transforms.detectors.load import check_precision, find_family
 from transforms.detectors.settings import DetectorSettings
 from transforms.devices import available_cores
+from transforms.garbage import importing
 
 _PAIRS_PER_WORKER = 10_000
 """The start of a worker takes two to three seconds. In this time, a worker packs some 2,000 pairs."""
@@ -22,7 +23,8 @@ def check_device(settings: DetectorSettings, beam_options: PipelineOptions) -> N
     """Raises CallError if the detector runs on this machine, and its device is missing here or lacks its precision."""
     if not is_local(beam_options) or not find_family(settings).placed:
         return
-    import torch
+    with importing():
+        import torch
 
     number = int(settings.device.partition(":")[2] or 0)
     if settings.device.startswith("cuda") and number >= torch.cuda.device_count():

@@ -16,6 +16,7 @@ from pipeline.engines.claim import Claim
 from pipeline.engines.remote import RemoteEngine
 from pipeline.engines.watch import Watch
 from pipeline.faults import CallError, EnvironmentFault, RunFault, WorkerDied
+from transforms import garbage
 
 Build = Callable[[beam.Pipeline], object]
 
@@ -39,7 +40,7 @@ def run(
     tell = claim.tell if claim else _say_nothing
     try:
         restarts = engine_errors.no_vain_restarts(engine, tell)
-        with adapted_beam.patched(), adapted_beam.gc_frozen(), restarts as lasting:
+        with adapted_beam.patched(), garbage.frozen(), restarts as lasting:
             build(pipeline)
             if is_in_processes(beam_options):
                 local_workers.run_watched(lambda: _finish(pipeline))

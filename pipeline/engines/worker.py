@@ -4,26 +4,15 @@ Beam's worker writes a dozen lines to standard error when it starts and ends. It
 control channel anyway, and the driver reports them in one line.
 """
 
-import gc
 import logging
 import os
 import signal
 import sys
 
+from transforms.garbage import importing, own_process
+
 PIDS = "GRITMILL_WORKER_PIDS"
 """Environment variable: the folder in which a worker creates an empty file. Its name is the worker's process id."""
-
-COLLECT_AFTER = 30_000
-"""New objects before Python looks for cyclic garbage, in the command and its workers. With its default of 700, that
-takes 4 % of the time of `pack`, and 0.7 of the 8.5 s of `run --limit 1`, because imports create objects that stay. In
-a worker that has not frozen them, it takes 19 % of the time of `pack`. With 10,000, it looks at the records of each
-chunk of `pack` while they live, which takes 0.01 ms per pair."""
-
-
-def collect_rarely() -> None:
-    """Sets `COLLECT_AFTER` in this process, unless it collects more rarely, or not at all."""
-    young, *older = gc.get_threshold()
-    gc.set_threshold(max(young, COLLECT_AFTER) if young else 0, *older)
 
 
 def main() -> None:
@@ -38,10 +27,9 @@ def main() -> None:
         logging.disable(logging.CRITICAL)
         # gRPC aborts with its own message when the driver has ended.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # standard error, which may be closed
-    from apache_beam.runners.worker import sdk_worker_main  # the import warns of packages that are not installed
-
-    gc.freeze()  # hides imported objects from the cyclic garbage collector
-    collect_rarely()
+    own_process()
+    with importing():
+        from apache_beam.runners.worker import sdk_worker_main  # it warns of packages that are not installed
     sdk_worker_main.main(sys.argv)
 
 

@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 
 from pipeline.engines import heartbeat, lasting_faults
 from pipeline.engines.versions import Versions, installed
-from pipeline.engines.worker import collect_rarely
 from pipeline.faults import EnvironmentFault
 from pipeline.files.guards import guarded
 from pipeline.files.lease import Lease, LeaseFile
 from pipeline.files.typed import find_typed
+from transforms.garbage import collect_rarely
 
 Output = TypeVar("Output")
 

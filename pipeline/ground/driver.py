@@ -28,6 +28,7 @@ from pipeline.tables.sweep import sweep_for_ground
 from pipeline.tables.table import Listing, Table, list_tables
 from transforms.detectors.load import check_precision_early
 from transforms.detectors.settings import DetectorSettings
+from transforms.garbage import importing
 from transforms.plugins import search
 from transforms.wording import counted
 
@@ -119,7 +120,8 @@ def ground(
     finished = listings[DETECTIONS].finished
     if unfinished := plan.unfinished(listings[name].finished for name in tables):
         messages.tell_first_source(plan, options, old.sources if old else ())
-        from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
+        with importing():
+            from pipeline.ground import graph  # imports Beam (seconds), so not for a finished run
 
         engine = engine or _connect(options)  # a finished run may have been reopened
         if engine:
@@ -214,7 +216,8 @@ def _check_precision(settings: DetectorSettings) -> None:
 
 def _check_device(settings: DetectorSettings, arguments: Sequence[str]) -> None:
     """Refuses a wrong Beam option or a missing device before anything is written."""
-    from pipeline.engines import placement
-    from pipeline.engines.beam_options import parse_beam_options
+    with importing():
+        from pipeline.engines import placement
+        from pipeline.engines.beam_options import parse_beam_options
 
     placement.check_device(settings, parse_beam_options(arguments))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pipeline.stages.base import DetectionsStage
 from transforms.annotations.annotate import with_given_phrases
 from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
+from transforms.garbage import importing
 from transforms.phrases.language import LanguageGate
 from transforms.records import Drop, Dropped, Pair
 from transforms.settings import PhraseSettings
@@ -47,10 +48,11 @@ class Phrases(DetectionsStage):
 
     def load(self) -> "PhraseExtractor":
         """Returns an extractor that loads one parser per thread."""
-        from transforms.claims.read_claims import read_caption  # imports spaCy, which takes seconds
-        from transforms.phrases.parser import load_parser
-        from transforms.phrases.phrase_extractor import PhraseExtractor
-        from transforms.phrases.rules import phrase_rules
+        with importing():  # of spaCy, which takes seconds
+            from transforms.claims.read_claims import read_caption
+            from transforms.phrases.parser import load_parser
+            from transforms.phrases.phrase_extractor import PhraseExtractor
+            from transforms.phrases.rules import phrase_rules
 
         settings = self.settings
         gate = _gate(settings.languages)

@@ -1,4 +1,6 @@
+import gc
 import threading
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files.lease import nobody
 from pipeline.files.publish import publish_bytes
 from pipeline.files.run_log import RunLog
+from tests import once
+from transforms import garbage
 
 
 def write(uri: str) -> None:
@@ -33,6 +37,29 @@ def test_a_pipeline_runs_to_its_end(tmp_path: Path) -> None:
     uri = str(tmp_path / "a")
     run(lambda pipeline: pipeline | beam.Create([uri]) | beam.Map(write), parse_beam_options([]))
     assert (tmp_path / "a").read_bytes() == b"done"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_imported_is_frozen_while_a_pipeline_runs_and_no_longer(
+    fails: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(garbage, "_own", False)  # tests of the command have made this process its own
+    during = []
+
+    def build(pipeline: beam.Pipeline) -> object:
+        during.append((gc.get_freeze_count(), gc.get_threshold()))
+        if fails:
+            raise EnvironmentFault("no")
+        return pipeline | beam.Create([1])
+
+    before = gc.get_threshold()
+    with once.thawed():
+        with pytest.raises(EnvironmentFault) if fails else nullcontext():
+            run(build, parse_beam_options([]))
+        ((frozen, threshold),) = during
+        assert frozen > 10_000
+        assert threshold == (garbage.COLLECT_AFTER, *before[1:])
+        assert (gc.get_freeze_count(), gc.get_threshold()) == (0, before)
 
 
 def test_the_reason_of_a_failure_is_one_line() -> None:

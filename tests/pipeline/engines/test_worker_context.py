@@ -9,12 +9,12 @@ import pytest
 from pipeline import files
 from pipeline.engines import heartbeat, lasting_faults, worker_context
 from pipeline.engines.versions import installed
-from pipeline.engines.worker import COLLECT_AFTER
 from pipeline.engines.worker_context import Leased, outputs
 from pipeline.faults import EnvironmentFault
 from pipeline.files import lease as leases
 from pipeline.files.lease import Lease, nobody, take
 from pipeline.files.publish import publish, publish_bytes
+from transforms.garbage import COLLECT_AFTER
 
 
 @pytest.fixture

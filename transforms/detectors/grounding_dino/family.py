@@ -9,6 +9,7 @@ from transforms.detectors.family import Family
 from transforms.detectors.grounding_dino.precision import check_cpu
 from transforms.detectors.grounding_dino.prompts import normalize
 from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
+from transforms.garbage import importing
 
 
 def _check(settings: GroundingDinoSettings, config: dict[str, Any]) -> None:
@@ -20,7 +21,8 @@ def _check(settings: GroundingDinoSettings, config: dict[str, Any]) -> None:
 
 
 def _load(settings: GroundingDinoSettings, search_path: Sequence[str]) -> Detector:
-    from transforms.detectors.grounding_dino.model import GroundingDino  # imports transformers, which takes seconds
+    with importing():  # of transformers, which takes seconds
+        from transforms.detectors.grounding_dino.model import GroundingDino
 
     return GroundingDino.load(settings)
 
