@@ -3,8 +3,6 @@
 Nothing slow is imported before `main` runs, so that Ctrl-C works from the first moment on.
 """
 
-import atexit
-import gc
 import logging
 import os
 import sys
@@ -37,7 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         streams.protect(silence_libraries=not _debugging())
         sys.unraisablehook = _on_unraisable
         own_process()
-        atexit.register(_skip_last_search)
         _quiet_libraries()
         with json_output.only_json(json_output.is_wanted(argv)):
             status, line = _call(argv, beam)
@@ -98,18 +95,6 @@ def _call(argv: list[str], beam: list[str]) -> tuple[int, str]:
             raise
         _print_traceback(error)
         return (error.status, str(error)) if isinstance(error, RunFault) else (EXIT_ENVIRONMENT, _error_line(error))
-
-
-def _skip_last_search() -> None:
-    """Keeps the end of Python from searching all that was imported for garbage, which takes 1.5 s.
-
-    Not if there is user code: without that search, a file that a module of it leaves open loses what is in its buffer.
-    """
-    plugins = sys.modules.get("transforms.plugins")
-    if plugins and plugins.loaded:
-        gc.unfreeze()
-    else:
-        gc.freeze()
 
 
 def _split(argv: list[str]) -> tuple[list[str], list[str]]:

@@ -24,6 +24,7 @@ from pipeline.tables.decoys import open_decoys
 from pipeline.tables.detections import open_detections
 from pipeline.threshold import active_threshold
 from transforms.claims.verdicts import RULES_VERSION
+from transforms.garbage import importing
 from transforms.read_ahead import map_in_threads
 from transforms.selection.judge import Policy
 from transforms.text import dialects
@@ -88,8 +89,9 @@ def pack(
     if not row_digests:
         publish_typed(files.join(output, layout.STATISTICS), Statistics.empty(policy.threshold).summary(floor))
         return write_manifest(output, head, [], [])
-    from pipeline.engines import placement, progress
-    from pipeline.pack import graph
+    with importing():  # of Beam
+        from pipeline.engines import placement, progress
+        from pipeline.pack import graph
 
     if engine:
         progress.announce("pack", engine.start_lines(len(done)), options.quiet, options.log)
