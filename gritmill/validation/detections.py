@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -21,6 +21,7 @@ from pipeline.plan.plan import read_plan
 from pipeline.tables.decoys import open_decoys
 from pipeline.tables.detections import open_detections
 from transforms.grit_record import compose, uid
+from transforms.images import matches_digest
 from transforms.read_ahead import map_in_threads
 from transforms.selection.check_kept import SelectedPair, check_many
 from transforms.selection.judge import Policy
@@ -30,6 +31,15 @@ _ROWS = ("noun_chunks", "ref_exps", "heads")
 
 _Chunk = tuple[ChunkId, str, str]
 """A chunk, the digest of its rows, and that of its decoys; empty if it has none."""
+
+
+class _Row(NamedTuple):
+    """A pair with boxes. fields: of its record. decoys: what it was asked besides. image_digest: of what was decoded.
+    """
+
+    fields: dict[str, Any]
+    decoys: AskedDecoys
+    image_digest: str
 
 
 @dataclass
@@ -47,7 +57,7 @@ class PackedRows:
     chunks: Sequence[_Chunk]
     known: bool = True
     _at: int = 0
-    _rows: Mapping[str, tuple[dict[str, Any], AskedDecoys]] | None = None
+    _rows: Mapping[str, _Row] | None = None
 
     def by_shard(self, uids: Iterable[str], samples: Sequence[int]) -> Iterator["PackedRows"]:
         """Yields the rows of each shard: from the chunk of its first record to that of the next shard's.
@@ -99,19 +109,28 @@ class PackedRows:
         if found is None:
             self.known = False
             return ["uid: the detections have no such pair, or not at this place"]
-        expected, asked = found
+        expected, asked, _ = found
         if self.decoys and asked.asked:
             sheet.update(decoys=asked.asked, decoy_pairs=1, decoys_found=asked.found, decoy_boxes=asked.boxes)
         given = record.model_dump(mode="json", include=set(expected))
         return [f"{name}: other than by the detections" for name in expected if given[name] != expected[name]]
+
+    def has_image(self, name: str, data: bytes) -> bool:
+        """Whether an image has the bytes that `ground` read and decoded for a pair, by its uid. Only after `faults`
+        compared the record of this pair; otherwise False.
+
+        A pair with boxes was given to the detector, or had boxes in the source: both decode its image in full.
+        """
+        row = (self._rows or {}).get(name) if self.known else None
+        return row is not None and matches_digest(data, row.image_digest)
 
     @property
     def has_decoys(self) -> bool:
         """Whether the sums over decoys are those of all records so far."""
         return self.decoys and self.known
 
-    def _advance(self, name: str) -> tuple[dict[str, Any], AskedDecoys] | None:
-        """The fields of the record with a uid, and its decoys."""
+    def _advance(self, name: str) -> _Row | None:
+        """The row of the pair with a uid."""
         while self._at < len(self.chunks):
             if self._rows is None:
                 table = self._table(self._at)
@@ -126,8 +145,8 @@ class PackedRows:
         chunk, digest, _ = self.chunks[number]
         return open_detections(files.join(self.folder, layout.DETECTIONS)).read(chunk, digest)
 
-    def _judged(self, table: pa.Table) -> Iterator[tuple[str, Any]]:
-        """The pairs of the current chunk that have boxes, by uid, with the fields that a record of each has."""
+    def _judged(self, table: pa.Table) -> Iterator[tuple[str, _Row]]:
+        """The pairs of the current chunk that have boxes, by uid."""
         policy = self.policy
         selected = SelectedRows.from_table(table, policy.selection, policy.threshold, policy.given)
         asked: Sequence[AskedDecoys] = [NO_DECOYS] * len(table)
@@ -144,7 +163,8 @@ class PackedRows:
         verdicts = check_many(kept, selected.candidates, policy.selection, policy.threshold)
         for one, checked in zip(kept, verdicts, strict=True):
             record = compose("", one.pair, one.groundings, checked, asked[one.number].absent)
-            yield record["uid"], ({name: record[name] for name in names}, asked[one.number])
+            fields = {name: record[name] for name in names}
+            yield record["uid"], _Row(fields, asked[one.number], one.pair.image.digest)
 
 
 def _uids(table: pa.Table) -> Collection[str]:

@@ -45,47 +45,39 @@ class Rules:
             Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, self.max_pixels)
 
 
-def sample_faults(
+def check_texts(
     key: str,
     shard: str,
     members: Mapping[str, bytes],
-    image: "CheckedImage",
     row: dict[str, Any] | None,
     rules: Rules,
     also: Callable[[Record], Iterable[str]] = lambda record: (),
-) -> Iterator[str]:
-    """Yields the faults of a sample, one line each.
+) -> tuple[Record | None, list[str]]:
+    """The record of a sample, and the faults of all but its image, one line each. None: the record cannot be read.
 
     Args:
-      shard: five digits. members: bytes by ending. image: from `check_image`. row: the sample's row of the index; None
-        if there is none. also: further faults of the record; called only if it obeys the rules.
+      shard: five digits. members: bytes by ending. row: the sample's row of the index; None if there is none.
+      also: further faults of the record; called only if it obeys the rules.
     """
     expected = {"jpg", "json", "txt", *map(_member_ending, range(len(rules.dialects)), rules.dialects)}
     if set(members) != expected:
-        yield f"members {', '.join(sorted(members))}; expected {', '.join(sorted(expected))}"
-        return
+        return None, [f"members {', '.join(sorted(members))}; expected {', '.join(sorted(expected))}"]
+    faults = []
     if not (key.startswith(shard) and len(key) == 9 and key.isdecimal()):
-        yield f"the key is not {shard} plus four digits"
+        faults.append(f"the key is not {shard} plus four digits")
     try:
         record = rules.record.model_validate_json(members["json"])
     except ValidationError as error:
-        yield f"json: {fault_line(error)}"
-        return
-    faults = [*_record_faults(key, record)]
-    if not faults:
-        faults = [f"json: {text}" for text in also(record)]
-    yield from faults
+        return None, [*faults, f"json: {fault_line(error)}"]
+    faults += [*_record_faults(key, record)] or [f"json: {text}" for text in also(record)]
     if row is None or not _agrees(row, record, rules.index):
-        yield "the row of the index differs from the record"
+        faults.append("the row of the index differs from the record")
     if members["txt"].decode("utf-8", "replace") != record.caption:
-        yield "txt differs from the record's caption"
-    if image.size and image.size != (record.width, record.height):
-        width, height = image.size
-        yield f"jpg: size {width} x {height}, but {record.width} x {record.height} in the record"
-    yield from (f"jpg: {text}" for text in image.faults)
+        faults.append("txt differs from the record's caption")
     for number, name in enumerate(rules.dialects):
         ending = _member_ending(number, name)
-        yield from (f"{ending}: {text}" for text in _text_faults(members[ending], record, name, rules.densest))
+        faults += [f"{ending}: {text}" for text in _text_faults(members[ending], record, name, rules.densest)]
+    return record, faults
 
 
 def fault_line(error: ValidationError) -> str:
@@ -172,38 +164,37 @@ def _row_faults(chunk: Row, expression: Row, head: tuple[int, int], length: int)
         yield f"box {list(chunk[2:6])} has no area"
 
 
-@dataclass(frozen=True)
-class CheckedImage:
-    """What an image is without its record. size: width, height; None if it cannot be opened. faults: one line each."""
+def image_faults(data: bytes, size: tuple[int, int], rules: Rules, decode: bool = True) -> list[str]:
+    """The faults of an image, one line each. Threads can decode at the same time: the decoder releases the
+    interpreter's lock.
 
-    size: tuple[int, int] | None
-    faults: list[str]
-
-
-def check_image(data: bytes, rules: Rules) -> CheckedImage:
-    """Reads all of an image. Threads can do that at the same time: the decoder releases the interpreter's lock."""
-    size = None
+    size: width and height in the record. decode: False: only the header is read, as it is known that the rest decodes.
+    """
     faults: list[str] = []
     try:
         # JPEG only: Pillow would run Ghostscript for an EPS file under this name.
         image = Image.open(io.BytesIO(data), formats=("JPEG",))
+        if image.size != size:
+            width, height = size
+            faults.append(f"jpg: size {image.width} x {image.height}, but {width} x {height} in the record")
         turned = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
-        size, mode = image.size, image.mode
+        mode = image.mode
         if image.width * image.height > rules.max_pixels:
             pixels = f"{image.width} x {image.height} pixels"
-            return CheckedImage(size, [f"{pixels} are more than source.max_pixels, {rules.max_pixels}"])
+            return [*faults, f"jpg: {pixels} are more than source.max_pixels, {rules.max_pixels}"]
         if rules.max_scans is not None and _count_scans(data) > rules.max_scans:
-            return CheckedImage(size, [f"more scans than source.max_scans, {rules.max_scans}"])
-        # All scans are decoded, but an eighth of the pixels is enough to see whether they can be.
-        image.draft("L", (1, 1))
-        image.load()
+            return [*faults, f"jpg: more scans than source.max_scans, {rules.max_scans}"]
+        if decode:
+            # All scans are decoded, but an eighth of the pixels is enough to see whether they can be.
+            image.draft("L", (1, 1))
+            image.load()
     except Exception as error:  # a decoder can raise any exception
-        return CheckedImage(size, [str(error)])
+        return [*faults, f"jpg: {error}"]
     if mode not in ("RGB", "L"):
-        faults.append(f"mode {mode}, not RGB or L")
+        faults.append(f"jpg: mode {mode}, not RGB or L")
     if turned:
-        faults.append("has an EXIF orientation, so some readers rotate it")
-    return CheckedImage(size, faults)
+        faults.append("jpg: has an EXIF orientation, so some readers rotate it")
+    return faults
 
 
 def _count_scans(data: bytes) -> int:
