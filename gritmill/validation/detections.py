@@ -20,7 +20,7 @@ from pipeline.pack.truth_sheet import NO_DECOYS, AskedDecoys
 from pipeline.plan.plan import read_plan
 from pipeline.tables.decoys import open_decoys
 from pipeline.tables.detections import open_detections
-from transforms.grit_record import compose, uid
+from transforms.grit_record import COLUMNS, KeptPair, uid
 from transforms.images import matches_digest
 from transforms.read_ahead import map_in_threads
 from transforms.selection.check_kept import SelectedPair, check_many
@@ -159,12 +159,14 @@ class PackedRows:
             for row, (pair, boxes) in enumerate(selected.pairs())
             if boxes
         ]
-        names = (*_ROWS, *(("claims",) if self.claims else ()), *(("absent",) if self.decoys else ()))
+        names = {*_ROWS, *(("claims",) if self.claims else ()), *(("absent",) if self.decoys else ())}
+        columns = [column for column in COLUMNS if column.name in names]
         verdicts = check_many(kept, selected.candidates, policy.selection, policy.threshold)
         for one, checked in zip(kept, verdicts, strict=True):
-            record = compose("", one.pair, one.groundings, checked, asked[one.number].absent)
-            fields = {name: record[name] for name in names}
-            yield record["uid"], _Row(fields, asked[one.number], one.pair.image.digest)
+            pair, decoys = one.pair, asked[one.number]
+            record = KeptPair("", pair, one.groundings, checked, decoys.absent or ())
+            fields = {column.name: column.value(record) for column in columns}
+            yield uid(pair.source, pair.index), _Row(fields, decoys, pair.image.digest)
 
 
 def _uids(table: pa.Table) -> Collection[str]:

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -20,6 +21,14 @@ from transforms.text import dialects
 from transforms.text.grounded_caption import Carries, Span
 
 _ORIENTATION = 0x0112
+
+_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
+"""Of a JPEG. A stuffed zero, a fill byte, and the marks of a start or a restart have no length."""
+_SOS, _EOI = 0xDA, 0xD9
+_SOF_SEQUENTIAL = (0xC0, 0xC1, 0xC9)
+_PLAIN = {0xC4, 0xCC, 0xDB, 0xDD, 0xE0, *range(0xE2, 0xF0), 0xFE}
+"""Segments that neither turn an image nor change its mode: tables, restarts, profiles, comments; all but those of EXIF
+and XMP (0xE1)."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +179,8 @@ def image_faults(data: bytes, size: tuple[int, int], rules: Rules, decode: bool 
 
     size: width and height in the record. decode: False: only the header is read, as it is known that the rest decodes.
     """
+    if not decode and _is_usual(data, size, rules):
+        return []
     faults: list[str] = []
     try:
         # JPEG only: Pillow would run Ghostscript for an EPS file under this name.
@@ -197,19 +208,43 @@ def image_faults(data: bytes, size: tuple[int, int], rules: Rules, decode: bool 
     return faults
 
 
+def _is_usual(data: bytes, size: tuple[int, int], rules: Rules) -> bool:
+    """Whether the header of a JPEG that decodes shows that it has no fault: RGB or grey, this size, no EXIF, and one
+    sequential scan. In a seventh of the time that Pillow takes to open it. False: it may still have none."""
+    sizes = None
+    for code, at in _segments(data):
+        if code in _SOF_SEQUENTIAL and data[at + 7] in (1, 3):
+            sizes = int.from_bytes(data[at + 5 : at + 7]), int.from_bytes(data[at + 3 : at + 5])
+            components = data[at + 7]
+        elif code == _SOS:
+            one_scan = rules.max_scans != 0 and data[at + 2] >= components if sizes else False
+            return one_scan and sizes == size and size[0] * size[1] <= rules.max_pixels
+        elif code not in _PLAIN:
+            return False
+    return False
+
+
 def _count_scans(data: bytes) -> int:
-    """The scans of a JPEG up to its first end mark."""
-    scans, position = 0, data.find(b"\xff")
-    while position >= 0:
-        code = data[position + 1 : position + 2]
-        if code == b"\xd9":
-            break
-        scans += code == b"\xda"
-        # A stuffed zero, a fill byte, and the marks of a start or a restart have no length.
-        bare = code in (b"", b"\x00", b"\x01", b"\xff") or b"\xd0" <= code <= b"\xd8"
-        skipped = 1 if bare else 2 + int.from_bytes(data[position + 2 : position + 4])
-        position = data.find(b"\xff", position + skipped)
+    """The scans that a decoder reads of a JPEG: up to the first end mark. Of a sequential image, none behind a scan of
+    all components."""
+    scans = 0
+    components = 256
+    for code, at in _segments(data):
+        if code in _SOF_SEQUENTIAL:
+            components = data[at + 7]
+        if code == _SOS:
+            scans += 1
+            if data[at + 2] >= components:
+                break
     return scans
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """The marker of each segment of a JPEG up to the first end mark, and the offset of what follows the marker."""
+    position = 0
+    while (marker := _MARKER.search(data, position)) and (code := marker[1][0]) != _EOI:
+        yield code, (at := marker.end())
+        position = at + int.from_bytes(data[at : at + 2])
 
 
 def _text_faults(data: bytes, record: Record, name: str, densest: bool) -> Iterator[str]:
@@ -270,10 +305,10 @@ def _possible_boxes(record: Record, carries: Carries) -> dict[object, list[RowSe
 
 
 def _rows_by_span(rows: Sequence[Row]) -> dict[tuple[int, int], RowSet]:
-    by_span: dict[tuple[int, int], RowSet] = {}
+    by_span: dict[tuple[int, int], list[tuple[float, tuple[float, ...], int]]] = {}
     for number, row in enumerate(rows):
-        by_span[row[0], row[1]] = by_span.get((row[0], row[1]), RowSet()) | {(-row[6], row[2:6], number)}
-    return by_span
+        by_span.setdefault((row[0], row[1]), []).append((-row[6], row[2:6], number))
+    return {span: RowSet(found) for span, found in by_span.items()}
 
 
 def _same_boxes(boxes: Sequence[Sequence[float]], expected: RowSet, margin: tuple[float, float]) -> bool:
