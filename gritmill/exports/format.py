@@ -8,16 +8,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import compress
-from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
 from pipeline import files, layout
 from pipeline.files.publish import publish
-from pipeline.pack.manifest import Manifest
 from transforms.phrases.class_names import class_name, goes_on
 from transforms.records import Box, Grounding, Phrase
 from transforms.text.grounded_caption import Corners, Span, choose_spans
+
+if TYPE_CHECKING:
+    from pipeline.pack.manifest import Manifest
 
 ExportCounts = Counter[str]
 """Counts of what was written and of what was left out. The counts of an export are the sums over its shards."""
@@ -110,7 +112,7 @@ class Format(Protocol):
 class ChecksRun(Protocol):
     """A built-in format that cannot be made from every run."""
 
-    def check_run(self, manifest: Manifest) -> None:
+    def check_run(self, manifest: "Manifest") -> None:
         """Is called first, with the manifest of the run.
 
         Raises:

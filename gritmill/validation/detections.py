@@ -34,8 +34,7 @@ _Chunk = tuple[ChunkId, str, str]
 
 
 class _Row(NamedTuple):
-    """A pair with boxes. fields: of its record. decoys: what it was asked besides. image_digest: of what was decoded.
-    """
+    """A pair with boxes. fields: of its record. image_digest: of the bytes that were decoded."""
 
     fields: dict[str, Any]
     decoys: AskedDecoys

@@ -28,6 +28,7 @@ CHANGED = "changed since it was written (its checksum is wrong)"
 
 _AHEAD_BYTES = 64 << 20
 
+
 @dataclass(frozen=True)
 class Finding:
     """A fault (`text`), or a sample that was read (empty text). key: "" if the fault is not of a single sample."""
@@ -72,8 +73,9 @@ class _Tar:
 class ShardCheck:
     """Checks the shards of a run.
 
-    decode: whether all images are decoded, also those that `ground` decoded. threads: that decode. verdicts: whether claims were checked by the rules of this release. sums: of the stats
-    of each shard so far; None if they cannot be read.
+    verdicts: whether claims were checked by the rules of this release. threads: that decode images. decode: whether all
+    of them are decoded, also those that `ground` decoded. sums: of the stats of each shard so far; None if they cannot
+    be read.
     """
 
     folder: str
