@@ -138,6 +138,11 @@ class _HashedFile:
 
     def read(self, size: int) -> bytes:
         """The next bytes; fewer than `size` only at the end of the file."""
+        if (end := self._at + size) <= len(self._block):
+            data = self._block[self._at : end]
+            self._at = end
+            self.size += size
+            return data
         parts = [self._block[self._at : self._at + size]]
         self._at += size
         while (missing := size - sum(map(len, parts))) > 0:

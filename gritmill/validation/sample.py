@@ -1,9 +1,7 @@
-"""Checks one sample: its members, its record, its image and its texts."""
+"""Checks one sample: its members, its record and its texts."""
 
-import io
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -19,16 +17,6 @@ from transforms import grit_record
 from transforms.records import AT_LEAST, EXACTLY, NONE
 from transforms.text import dialects
 from transforms.text.grounded_caption import Carries, Span
-
-_ORIENTATION = 0x0112
-
-_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
-"""Of a JPEG. A stuffed zero, a fill byte, and the marks of a start or a restart have no length."""
-_SOS, _EOI = 0xDA, 0xD9
-_SOF_SEQUENTIAL = (0xC0, 0xC1, 0xC9)
-_PLAIN = {0xC4, 0xCC, 0xDB, 0xDD, 0xE0, *range(0xE2, 0xF0), 0xFE}
-"""Segments that neither turn an image nor change its mode: tables, restarts, profiles, comments; all but those of EXIF
-and XMP (0xE1)."""
 
 
 @dataclass(frozen=True)
@@ -171,80 +159,6 @@ def _row_faults(chunk: Row, expression: Row, head: tuple[int, int], length: int)
     x1, y1, x2, y2 = chunk[2:6]
     if not (x1 < x2 and y1 < y2):
         yield f"box {list(chunk[2:6])} has no area"
-
-
-def image_faults(data: bytes, size: tuple[int, int], rules: Rules, decode: bool = True) -> list[str]:
-    """The faults of an image, one line each. Threads can decode at the same time: the decoder releases the
-    interpreter's lock.
-
-    size: width and height in the record. decode: False: only the header is read, as it is known that the rest decodes.
-    """
-    if not decode and _is_usual(data, size, rules):
-        return []
-    faults: list[str] = []
-    try:
-        # JPEG only: Pillow would run Ghostscript for an EPS file under this name.
-        image = Image.open(io.BytesIO(data), formats=("JPEG",))
-        if image.size != size:
-            width, height = size
-            faults.append(f"jpg: size {image.width} x {image.height}, but {width} x {height} in the record")
-        turned = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
-        mode = image.mode
-        if image.width * image.height > rules.max_pixels:
-            pixels = f"{image.width} x {image.height} pixels"
-            return [*faults, f"jpg: {pixels} are more than source.max_pixels, {rules.max_pixels}"]
-        if rules.max_scans is not None and _count_scans(data) > rules.max_scans:
-            return [*faults, f"jpg: more scans than source.max_scans, {rules.max_scans}"]
-        if decode:
-            # All scans are decoded, but an eighth of the pixels is enough to see whether they can be.
-            image.draft("L", (1, 1))
-            image.load()
-    except Exception as error:  # a decoder can raise any exception
-        return [*faults, f"jpg: {error}"]
-    if mode not in ("RGB", "L"):
-        faults.append(f"jpg: mode {mode}, not RGB or L")
-    if turned:
-        faults.append("jpg: has an EXIF orientation, so some readers rotate it")
-    return faults
-
-
-def _is_usual(data: bytes, size: tuple[int, int], rules: Rules) -> bool:
-    """Whether the header of a JPEG that decodes shows that it has no fault: RGB or grey, this size, no EXIF, and one
-    sequential scan. In a seventh of the time that Pillow takes to open it. False: it may still have none."""
-    sizes = None
-    for code, at in _segments(data):
-        if code in _SOF_SEQUENTIAL and data[at + 7] in (1, 3):
-            sizes = int.from_bytes(data[at + 5 : at + 7]), int.from_bytes(data[at + 3 : at + 5])
-            components = data[at + 7]
-        elif code == _SOS:
-            one_scan = rules.max_scans != 0 and data[at + 2] >= components if sizes else False
-            return one_scan and sizes == size and size[0] * size[1] <= rules.max_pixels
-        elif code not in _PLAIN:
-            return False
-    return False
-
-
-def _count_scans(data: bytes) -> int:
-    """The scans that a decoder reads of a JPEG: up to the first end mark. Of a sequential image, none behind a scan of
-    all components."""
-    scans = 0
-    components = 256
-    for code, at in _segments(data):
-        if code in _SOF_SEQUENTIAL:
-            components = data[at + 7]
-        if code == _SOS:
-            scans += 1
-            if data[at + 2] >= components:
-                break
-    return scans
-
-
-def _segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """The marker of each segment of a JPEG up to the first end mark, and the offset of what follows the marker."""
-    position = 0
-    while (marker := _MARKER.search(data, position)) and (code := marker[1][0]) != _EOI:
-        yield code, (at := marker.end())
-        position = at + int.from_bytes(data[at : at + 2])
 
 
 def _text_faults(data: bytes, record: Record, name: str, densest: bool) -> Iterator[str]:

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from gritmill.validation.claims import OF_DECOYS, Recount, claim_faults, claims_by_verdict, sheet_faults, verdict_faults
 from gritmill.validation.detections import PackedRows
+from gritmill.validation.image import image_faults
 from gritmill.validation.manifest import Numbers, Shard, Stats, Sums
 from gritmill.validation.record import Record
-from gritmill.validation.sample import Rules, check_texts, fault_line, image_faults
+from gritmill.validation.sample import Rules, check_texts, fault_line
 from gritmill.validation.tar import Broken, read_samples
 from pipeline import files, layout
 from pipeline.files.typed import is_intact

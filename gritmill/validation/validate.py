@@ -31,16 +31,19 @@ _SAMPLES_PER_PROCESS = 1000
 """A process takes about a second to start, and 1 to 2 ms for a sample."""
 
 
-def validate(output: str | PathLike[str], limit: int | None = None, processes: int | None = None) -> Iterator[Finding]:
+def validate(
+    output: str | PathLike[str], limit: int | None = None, processes: int | None = None, decode: bool = False
+) -> Iterator[Finding]:
     """Yields each sample and each fault of a run, in order.
 
     If the run folder has the detections of the pack, boxes, claims and decoys of all records are computed again from
     these. Otherwise, or if they are damaged, the records must agree with themselves: a damaged table is no fault of the
-    pack.
+    pack. Images are decoded, but for those whose digest in the detections says that `ground` decoded the same bytes.
 
     limit: samples to check per shard, without the detections. Checksums always cover whole files.
     processes: 1 to 256, each with a shard at a time; 1: only this process. None: one per core, but at most one per
       1,000 samples. The findings are the same for any number.
+    decode: all images are decoded, also those that `ground` decoded.
 
     Raises:
       CallError: the folder has no manifest, or `processes` is out of range.
@@ -73,7 +76,7 @@ def validate(output: str | PathLike[str], limit: int | None = None, processes: i
     samples = [min(shard.samples, limit or shard.samples) for shard in manifest.shards]
     number = count_processes(processes, samples, _SAMPLES_PER_PROCESS, [folder])
     threads = max(1, available_cores() // number)
-    check = ShardCheck(folder, rules, limit, manifest.claim_rules == RULES_VERSION, threads)
+    check = ShardCheck(folder, rules, limit, manifest.claim_rules == RULES_VERSION, threads, decode)
     packed = _packed_rows(folder, manifest.shards) if limit is None else iter(())
     if number > 1:
         yield from check_in_processes(check, manifest.shards, packed, number)
