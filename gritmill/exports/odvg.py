@@ -104,7 +104,8 @@ def _shorter_side(region: Region) -> float:
 
 def _as_lowered(caption: str) -> tuple[str, Sequence[int]]:
     """A form of a caption for which `lower().strip()` moves no character, and the new offset of each old one."""
-    text, offsets = caption, range(len(caption) + 1)
+    text = caption
+    offsets: Sequence[int] = range(len(caption) + 1)
     if not caption.isascii():
         written = [char if len(char.lower()) == 1 else char.lower() for char in caption]
         text, offsets = "".join(written), [0, *accumulate(map(len, written))]

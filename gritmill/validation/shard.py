@@ -159,7 +159,7 @@ class ShardCheck:
             if record is None:
                 return _Sample(key, faults)
             data = members["jpg"]
-            is_decoded = not self.decode and bool(packed) and packed.has_image(record.uid, data)
+            is_decoded = packed is not None and not self.decode and packed.has_image(record.uid, data)
             return _Sample(key, faults, data, (record.width, record.height), is_decoded)
 
         def read(file: BinaryIO) -> Iterator[_Sample]:
