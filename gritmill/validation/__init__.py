@@ -9,5 +9,6 @@ sample     checks members, record and texts of one sample
 image      checks the image of one sample
 record     the model of a record
 claims     checks claims against the boxes of their record; recounts what stats and manifest say of records
-detections   checks claims and decoys against the detections of the run
+detections   checks boxes, claims and decoys against the detections of the run
+open_rows    finds these detections
 """

@@ -11,25 +11,21 @@ import pyarrow as pa
 from gritmill.validation.record import Record
 from pipeline import files, layout
 from pipeline.faults import RunFault
-from pipeline.ids import ChunkId, RangeId
-from pipeline.pack.fingerprint import RangeRows, digest_decoys, is_packed_from, rows_by_range
+from pipeline.ids import ChunkId
 from pipeline.pack.judge_decoys import judge_decoys
-from pipeline.pack.manifest import read_manifest
 from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.truth_sheet import NO_DECOYS, AskedDecoys
-from pipeline.plan.plan import read_plan
 from pipeline.tables.decoys import open_decoys
 from pipeline.tables.detections import open_detections
 from transforms.grit_record import COLUMNS, KeptPair, uid
 from transforms.images import matches_digest
-from transforms.read_ahead import map_in_threads
 from transforms.selection.check_kept import SelectedPair, check_many
 from transforms.selection.judge import Policy
 from transforms.selection.select_boxes import in_record_order
 
 _ROWS = ("noun_chunks", "ref_exps", "heads")
 
-_Chunk = tuple[ChunkId, str, str]
+PackedChunk = tuple[ChunkId, str, str]
 """A chunk, the digest of its rows, and that of its decoys; empty if it has none."""
 
 
@@ -53,7 +49,7 @@ class PackedRows:
     policy: Policy
     claims: bool
     decoys: bool
-    chunks: Sequence[_Chunk]
+    chunks: Sequence[PackedChunk]
     known: bool = True
     _at: int = 0
     _rows: Mapping[str, _Row] | None = None
@@ -172,31 +168,3 @@ def _uids(table: pa.Table) -> Collection[str]:
     """The uids of the pairs of a table."""
     pairs: Iterable[Any] = zip(table["source"].to_pylist(), table["index"].to_pylist(), strict=True)
     return {uid(source, index) for source, index in pairs}
-
-
-def open_rows(folder: str) -> PackedRows | None:
-    """The rows of the pack in a run folder; None if it has no detections, or other ones than those of the pack.
-
-    Raises:
-      EnvironmentFault: a file that lists the detections is damaged, or this release cannot read the settings.
-    """
-    detections = files.join(folder, layout.DETECTIONS)
-    plan, manifest = read_plan(detections), read_manifest(folder)
-    if plan is None or manifest is None:
-        return None
-    table = open_detections(detections)
-    done = table.finished_ranges()
-    rows = rows_by_range(plan, table, done)
-    if not is_packed_from(manifest, plan, rows):
-        return None
-
-    def chunks_of(one: tuple[RangeId, RangeRows]) -> list[_Chunk]:
-        range_id, row = one
-        entries = table.entries(range_id, row.chunks is None, row.chunks)
-        digests = zip(entries, row.decoy_digest.split(","), strict=False)
-        return [(range_id.chunk(one.chunk), one.digest, of_decoys) for one, of_decoys in digests]
-
-    chunks = chain.from_iterable(map_in_threads(chunks_of, zip(plan.range_ids(), rows, strict=True)))
-    used = manifest.fingerprints.decoys
-    decoys = bool(used) and used == digest_decoys(rows)
-    return PackedRows(folder, manifest.policy, bool(manifest.claim_rules), decoys, [*chunks])

@@ -15,8 +15,9 @@ from pydantic import ValidationError
 
 from gritmill.shard_processes import count_processes
 from gritmill.validation.claims import ClaimKey, claim_faults, claims_by_verdict, sheet_faults
-from gritmill.validation.detections import PackedRows, open_rows
+from gritmill.validation.detections import PackedRows
 from gritmill.validation.manifest import Manifest, Shard, Sums
+from gritmill.validation.open_rows import open_rows
 from gritmill.validation.processes import check_in_processes
 from gritmill.validation.sample import Rules, fault_line
 from gritmill.validation.shard import CHANGED, Finding, ShardCheck, first_uid
