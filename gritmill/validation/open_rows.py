@@ -1,5 +1,5 @@
-"""Finds the detections that a run was packed from. Apart from what reads them: a child that checks a shard need not import
-the models of plan and manifest."""
+"""Finds the detections that a run was packed from. What reads them is elsewhere: a child that checks a shard need not
+import the models of plan and manifest."""
 
 from itertools import chain
 
