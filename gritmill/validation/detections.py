@@ -159,7 +159,7 @@ class PackedRows:
         verdicts = check_many(kept, selected.candidates, policy.selection, policy.threshold)
         for one, checked in zip(kept, verdicts, strict=True):
             pair, decoys = one.pair, asked[one.number]
-            record = KeptPair("", pair, one.groundings, checked, decoys.absent or ())
+            record = KeptPair("", pair, one.groundings, checked, decoys.absent)
             fields = {column.name: column.value(record) for column in columns}
             yield uid(pair.source, pair.index), _Row(fields, decoys, pair.image.digest)
 
