@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from transforms.text.dialects import find
+from transforms.text.dialects.kosmos2 import _BLANKS, cells, corners
 from transforms.text.dialects.kosmos2 import KOSMOS2 as CODEC
 from transforms.text.dialects.kosmos2 import KOSMOS2_TRAINING as TRAINING
-from transforms.text.dialects.kosmos2 import _BLANKS, cells, corners
 from transforms.text.grounded_caption import CannotCarry, GroundedCaption, Span
 
 CELL = 1 / 32
