@@ -1,6 +1,6 @@
 """The cost of reading a finished run: `read`, `validate` and each export, compared with a read with SHA-256.
 
-Exports are measured with one process and with one per core, whose start of about a second is included.
+Exports are measured with one process and with one per core, whose start is included.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from gritmill.exports.export import export
 from gritmill.exports.options import USED_BY, ExportOptions
 from gritmill.validation.validate import validate
 from transforms.devices import available_cores
+from transforms.garbage import collect_rarely
 
 _PAIRS = {"photos": 8_000, "scenes": 8_000}
 _PAIRS_PER_SHARD = 1_000
@@ -36,6 +37,7 @@ _MIB = 1 << 20
 def measure(work: Path, folder: Path | None) -> Iterator[Figure]:
     """Measures runs of photos and of bundled scenes, whose records are a large part of the bytes, from a warm page
     cache. The figures are without the start of this process."""
+    collect_rarely()  # as the command does
     work = work / "reading"
     pictures = {"photos": one_by_one(photos(folder, 120)), "scenes": scenes(_PAIRS["scenes"])}
     for name, number in _PAIRS.items():
@@ -63,6 +65,8 @@ def _compare(name: str, run: Path, target: Path) -> Iterator[Figure]:
         "read": lambda: sum(1 for _ in gritmill.read(run)),
         "validate": partial(_validate, run, 1),
         "validate, 2 processes": partial(_validate, run, 2),
+        "validate --decode": partial(_validate, run, 1, decode=True),
+        "validate --decode, 2 processes": partial(_validate, run, 2, decode=True),
         "validate, without the detections": partial(_validate, alone, 1),
         "validate, without the detections, 2 processes": partial(_validate, alone, 2),
     }
@@ -97,8 +101,8 @@ def _read_bytes(shards: list[Path]) -> None:
             hashlib.file_digest(file, "sha256")
 
 
-def _validate(run: Path, processes: int) -> None:
-    faults = [finding for finding in validate(run, processes=processes) if finding.text]
+def _validate(run: Path, processes: int, decode: bool = False) -> None:
+    faults = [finding for finding in validate(run, processes=processes, decode=decode) if finding.text]
     assert not faults, faults[:3]
 
 

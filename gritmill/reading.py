@@ -4,19 +4,21 @@ import hashlib
 import io
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from os import PathLike
-from typing import Any, BinaryIO
-
-from PIL import Image
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from pipeline import files
 from pipeline.faults import EnvironmentFault, first_line
-from pipeline.pack.manifest import Manifest, ShardEntry, how_to_repack, need_manifest, read_manifest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from pipeline.pack.manifest import Manifest, ShardEntry
 
 _BLOCK = 4 << 20
 _BLOCKS_AHEAD = 2
@@ -40,8 +42,10 @@ class Sample:
     texts: dict[str, str]
 
     @property
-    def image(self) -> Image.Image:
+    def image(self) -> "Image":
         """The decoded image."""
+        from PIL import Image
+
         return Image.open(io.BytesIO(self.jpeg), formats=("JPEG",))
 
 
@@ -52,20 +56,52 @@ def read(output: str | PathLike[str]) -> Iterator[Sample]:
       CallError: the folder has no manifest.
       EnvironmentFault: a shard is damaged, or the run was packed again while it was read.
     """
+    from pipeline.pack.manifest import need_manifest
+
     folder, manifest = files.canonical(output), need_manifest(output)
     for number in range(len(manifest.shards)):
         yield from read_shard(folder, manifest, number)
 
 
-def read_shard(folder: str, manifest: Manifest, number: int) -> Iterator[Sample]:
+def read_shard(folder: str, manifest: "Manifest", number: int) -> Iterator[Sample]:
     """The samples of one shard. A field that is newer than the record has its default. Raises as `read`."""
-    entry = manifest.shards[number]
+    from pipeline.pack.manifest import read_manifest
+    from transforms.grit_record import defaults  # imports pyarrow
+
+    def is_current() -> bool:
+        current = read_manifest(folder)
+        return current is not None and current.shards == manifest.shards
+
+    yield from read_tar(folder, TarEntry.of(manifest.shards[number]), defaults, is_current)
+
+
+class TarEntry(NamedTuple):
+    """What the manifest says of the tar of a shard. tar: its path in the run folder."""
+
+    tar: str
+    samples: int
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, shard: "ShardEntry") -> "TarEntry":
+        return cls(shard.tar, shard.samples, shard.bytes, shard.sha256)
+
+
+def read_tar(
+    folder: str, entry: TarEntry, defaults: Callable[[], dict[str, Any]], is_current: Callable[[], bool]
+) -> Iterator[Sample]:
+    """`read_shard` without the imports that a manifest needs.
+
+    defaults: new values for the fields that a record may lack. is_current: called if the tar is damaged: whether the
+    shards of the run are still those of the entry.
+    """
     uri = files.join(folder, entry.tar)
     samples = 0
     try:
         with files.open_read(uri) as file, ThreadPoolExecutor(1, "hash") as thread:
             hashed = _HashedFile(file, thread)
-            for sample in _samples(hashed):
+            for sample in _samples(hashed, defaults):
                 samples += 1
                 yield sample
             while hashed.read(_BLOCK):  # what comes behind the end mark
@@ -79,8 +115,9 @@ def read_shard(folder: str, manifest: Manifest, number: int) -> Iterator[Sample]
             raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}; read it again") from error
         damage = "is missing"
     if damage:
-        current = read_manifest(folder)
-        if current is None or current.shards != manifest.shards:
+        from pipeline.pack.manifest import how_to_repack
+
+        if not is_current():
             raise EnvironmentFault(f"{folder}: the run was packed again while it was read; start again")
         raise EnvironmentFault(f"{uri}: {damage}; {how_to_repack(folder)}")
 
@@ -101,6 +138,11 @@ class _HashedFile:
 
     def read(self, size: int) -> bytes:
         """The next bytes; fewer than `size` only at the end of the file."""
+        if (end := self._at + size) <= len(self._block):
+            data = self._block[self._at : end]
+            self._at = end
+            self.size += size
+            return data
         parts = [self._block[self._at : self._at + size]]
         self._at += size
         while (missing := size - sum(map(len, parts))) > 0:
@@ -124,9 +166,7 @@ class _HashedFile:
         return self._hash.hexdigest()
 
 
-def _samples(file: _HashedFile) -> Iterator[Sample]:
-    from transforms.grit_record import defaults  # imports pyarrow
-
+def _samples(file: _HashedFile, defaults: Callable[[], dict[str, Any]]) -> Iterator[Sample]:
     for key, members in groupby(_members(file), itemgetter(0)):
         yield _make_sample(key, {ending: data for _, ending, data in members}, defaults())
 
@@ -158,7 +198,7 @@ def _members(file: _HashedFile) -> Iterator[tuple[str, str, bytes]]:
         yield key, ending, data
 
 
-def _difference(entry: ShardEntry, samples: int, size: int, sha256: str) -> str:
+def _difference(entry: TarEntry, samples: int, size: int, sha256: str) -> str:
     """How a shard that was read differs from its entry in the manifest; empty if it does not."""
     if samples != entry.samples:
         return f"{samples} samples, but {entry.samples} in the manifest"

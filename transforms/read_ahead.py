@@ -27,6 +27,7 @@ def read_ahead(
     cost: Callable[[Item], int] = lambda _: 0,
     max_cost: int = 0,
     same: Callable[[Item, Item], bool] = lambda _, __: False,
+    at_once: Callable[[Item], bool] = lambda _: False,
     name: str = "ahead",
 ) -> Generator[tuple[Item, Result], None, None]:
     """Yields each item with its result, in order.
@@ -38,15 +39,28 @@ def read_ahead(
       ahead: maximum number of results that wait for the caller.
       max_cost: maximum sum of their costs. A single item may exceed it.
       same: whether two consecutive items have the same result, which is then computed once.
+      at_once: whether an item is so little work that the caller's thread does it.
       name: prefix of the thread names.
     """
     pending: deque[tuple[Item, Future[Result]]] = deque()
     pending_cost = 0
     pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+
+    def begin(item: Item) -> Future[Result]:
+        if pending and same(pending[-1][0], item):
+            return pending[-1][1]
+        if not at_once(item):
+            return pool.submit(work, item)
+        future = Future[Result]()
+        try:
+            future.set_result(work(item))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
     try:
         for item in items:
-            is_same = pending and same(pending[-1][0], item)
-            pending.append((item, pending[-1][1] if is_same else pool.submit(work, item)))
+            pending.append((item, begin(item)))
             pending_cost += cost(item)
             while len(pending) > ahead or (pending_cost > max_cost and len(pending) > 1):
                 first, future = pending.popleft()

@@ -175,6 +175,9 @@ def validate(
             metavar="N",
         ),
     ] = None,
+    decode: Annotated[
+        bool, typer.Option("--decode", help="Decode all images, also those that ground decoded.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Check a finished run. Print one line per fault, and exit with status 1 if there are any."""
@@ -183,7 +186,7 @@ def validate(
 
     samples = faults = 0
     listed = []
-    for fault in findings(output, limit, processes):
+    for fault in findings(output, limit, processes, decode):
         if fault.text:
             print(printable(": ".join(filter(None, (fault.shard, fault.key, fault.text)))))
             faults += 1

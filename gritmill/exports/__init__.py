@@ -4,6 +4,7 @@ coco, flickr30k_entities, grit, hf, instructions, mdetr, odvg, refcoco, tsv, yol
 relations    the format of statements that boxes decide, in several files
 export       a finished run -> one format, shard by shard
 shards       the shards of an export, written by this process, or by several
+write_shard  writes one shard, in this process or in a child
 format       the interface of a format, and code that the formats share
 plugin       wraps a format of another package: names it in errors, checks what it returns
 options      the options of an export
@@ -19,6 +20,7 @@ the format; its value is a callable that takes the options and returns a `Format
 """
 
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from gritmill.exports.options import ExportOptions, Level
@@ -68,13 +70,14 @@ def find_format(name: str, options: ExportOptions) -> "Format":
     Raises:
       CallError: no format has this name, or the package of the format fails.
     """
+    if name in _BUILTIN:
+        module, _, kind = _BUILTIN[name].partition(":")
+        built_in: Format = getattr(import_module(f"{__name__}.{module}"), kind)(options)
+        return built_in
     known = formats()
     if name not in known:
         raise CallError(f"--to: {name}: no such format; {suggestion(name, known)}")
     entry = known[name]
-    if name in _BUILTIN:
-        built_in: Format = entry.load()(options)
-        return built_in
     from gritmill.exports.plugin import ATTRIBUTES, METHODS, PluginFormat
 
     with calling(f"--to: {name}: {name_entry(entry)}", CallError, (RunFault,)):

@@ -1,5 +1,6 @@
 """The number of tokens that a text has for bert-base-uncased, Grounding DINO's text encoder."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 
@@ -9,6 +10,8 @@ _LETTERS_PER_TOKEN = 5
 """Of a word in ASCII. Compared with the real vocabulary on texts of about 150 tokens (twelve captions joined), the
 estimate is at the median 11 % too high for LAION-400M and 19 % for COCO. For one text in a hundred, it is 4 % too low
 or more."""
+
+_PIECES = re.compile(rf"[a-zA-Z0-9]{{1,{_LETTERS_PER_TOKEN}}}|[^a-zA-Z0-9 ]")
 
 _SPECIAL_TOKENS = 2  # [CLS] and [SEP]
 
@@ -51,6 +54,8 @@ def estimate_tokens(text: str) -> int:
     BERT removes accents, and ends a word at blanks, punctuation marks and Chinese characters. Then its vocabulary cuts
     long words in pieces. Most characters outside of ASCII are pieces of their own.
     """
+    if text.isascii() and text.isprintable():  # in a tenth of the time
+        return len(_PIECES.findall(text))
     tokens = letters = 0  # letters: of the word so far
     for char in unicodedata.normalize("NFD", text):
         category = unicodedata.category(char)

@@ -11,7 +11,8 @@ from gritmill.exports.card import CARD_NAME, render_card
 from gritmill.exports.checked_boxes import checked_boxes
 from gritmill.exports.format import ChecksRun, ExportCounts, ExportFolder, Format
 from gritmill.exports.options import FORMER_OPTIONS, ExportOptions, used_options
-from gritmill.exports.shards import packed_again, writing
+from gritmill.exports.shards import writing
+from gritmill.exports.write_shard import packed_again
 from gritmill.shard_processes import count_processes
 from pipeline import files, layout
 from pipeline.faults import CallError, FolderMismatch

@@ -8,16 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import compress
-from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
+from shutil import copyfileobj
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
 from pipeline import files, layout
 from pipeline.files.publish import publish
-from pipeline.pack.manifest import Manifest
 from transforms.phrases.class_names import class_name, goes_on
 from transforms.records import Box, Grounding, Phrase
 from transforms.text.grounded_caption import Corners, Span, choose_spans
+
+if TYPE_CHECKING:
+    from pipeline.pack.manifest import Manifest
 
 ExportCounts = Counter[str]
 """Counts of what was written and of what was left out. The counts of an export are the sums over its shards."""
@@ -30,6 +33,8 @@ ROWS = ("noun_chunks", "ref_exps", "heads")
 
 ROWS_OF = {None: "ref_exps", Level.EXPRESSIONS: "ref_exps", Level.CHUNKS: "noun_chunks"}
 """The field of the record that has the rows of a level. None: the level was not chosen."""
+
+_COPIED = 1 << 20  # bytes at a time
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,13 @@ class ExportFolder:
         with self.publish(name) as file:
             for line in lines:
                 file.write(f"{line}\n".encode())
+
+    def join_lines(self, name: str, shards: Iterable[int]) -> None:
+        """Writes the lines of shards to one file."""
+        with self.publish(name) as file:
+            for number in shards:
+                with files.open_read(files.join(self.uri, layout.export_part(number))) as part:
+                    copyfileobj(part, file, _COPIED)
 
     def write_list(self, name: str, lines: Iterable[str]) -> None:
         """Writes JSON objects, each a line, as one JSON list."""
@@ -110,7 +122,7 @@ class Format(Protocol):
 class ChecksRun(Protocol):
     """A built-in format that cannot be made from every run."""
 
-    def check_run(self, manifest: Manifest) -> None:
+    def check_run(self, manifest: "Manifest") -> None:
         """Is called first, with the manifest of the run.
 
         Raises:
@@ -151,7 +163,7 @@ class LineFormat(Format):
         return counts
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts | None:
-        folder.write_lines(self.file_name, all_lines(shards, folder))
+        folder.join_lines(self.file_name, shards)
         return None
 
     def _export(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[Mapping[str, Any] | str]:

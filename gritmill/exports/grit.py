@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gritmill.exports.format import ExportCounts, ExportFolder, all_lines
+from gritmill.exports.format import ExportCounts, ExportFolder
 from gritmill.exports.options import ExportOptions
 from gritmill.exports.readers import ran
 from gritmill.reading import Sample
@@ -59,7 +59,7 @@ offsets of the lines, as unilm's tools do (commit af1d39f).
         return counts
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        folder.write_lines("grit_coyo.jsonl", all_lines(shards, folder))
+        folder.join_lines("grit_coyo.jsonl", shards)
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """odvg: the JSON lines of mmdetection's ODVGDataset, which Open-GroundingDino also reads."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 from gritmill.exports.bert_tokens import describe_counter, token_counter
@@ -101,12 +102,14 @@ def _shorter_side(region: Region) -> float:
     return min(x2 - x1, y2 - y1)
 
 
-def _as_lowered(caption: str) -> tuple[str, list[int]]:
+def _as_lowered(caption: str) -> tuple[str, Sequence[int]]:
     """A form of a caption for which `lower().strip()` moves no character, and the new offset of each old one."""
-    written = [char if len(char.lower()) == 1 else char.lower() for char in caption]
-    text = "".join(written)
+    text = caption
+    offsets: Sequence[int] = range(len(caption) + 1)
+    if not caption.isascii():
+        written = [char if len(char.lower()) == 1 else char.lower() for char in caption]
+        text, offsets = "".join(written), [0, *accumulate(map(len, written))]
     start, end = len(text) - len(text.lstrip()), len(text.rstrip())
-    offsets = [0]
-    for chars in written:
-        offsets.append(offsets[-1] + len(chars))
-    return text.strip(), [min(max(offset, start), end) - start for offset in offsets]
+    if end - start < len(text):
+        offsets = [min(max(offset, start), end) - start for offset in offsets]
+    return text.strip(), offsets

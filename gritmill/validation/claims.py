@@ -27,6 +27,9 @@ _MANY = 21
 OF_DECOYS = ("decoys", "decoy_pairs", "decoys_found", "decoy_boxes")
 """Fields of the truth sheet that follow from detections and decoys, but not from records."""
 
+_OF_PHRASES = ("counted_phrases", "exact_phrases", "stated", "phrases_found", "phrase_boxes", "agreed", "extra")
+"""Fields of the truth sheet that are sums over phrases with a number."""
+
 _VERDICTS = ("supported", "contradicted", "undecided")
 
 
@@ -112,9 +115,9 @@ class Recount:
         for span, stated in numbers_in_words(record.caption, map(_read_claim, record.claims)).items():
             found = len(kept.get(span, ()))
             within = min(found, stated.number)
-            self.sheet.update(counted_phrases=1, exact_phrases=stated.exact, stated=stated.number)
-            self.sheet.update(phrases_found=found > 0, phrase_boxes=found, agreed=within)
-            self.sheet["extra"] += 0 if stated.exact else found - within
+            sums = (1, stated.exact, stated.number, found > 0, found, within, 0 if stated.exact else found - within)
+            for name, value in zip(_OF_PHRASES, sums, strict=True):
+                self.sheet[name] += value
         self.sheet["absent"] += len(record.absent)
 
 

@@ -4,32 +4,37 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from gritmill.validation.record import Record
 from pipeline import files, layout
 from pipeline.faults import RunFault
-from pipeline.ids import ChunkId, RangeId
-from pipeline.pack.fingerprint import RangeRows, digest_decoys, is_packed_from, rows_by_range
+from pipeline.ids import ChunkId
 from pipeline.pack.judge_decoys import judge_decoys
-from pipeline.pack.manifest import read_manifest
 from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.truth_sheet import NO_DECOYS, AskedDecoys
-from pipeline.plan.plan import read_plan
 from pipeline.tables.decoys import open_decoys
 from pipeline.tables.detections import open_detections
-from transforms.grit_record import compose, uid
-from transforms.read_ahead import map_in_threads
+from transforms.grit_record import COLUMNS, KeptPair, uid
+from transforms.images import matches_digest
 from transforms.selection.check_kept import SelectedPair, check_many
 from transforms.selection.judge import Policy
 from transforms.selection.select_boxes import in_record_order
 
 _ROWS = ("noun_chunks", "ref_exps", "heads")
 
-_Chunk = tuple[ChunkId, str, str]
+PackedChunk = tuple[ChunkId, str, str]
 """A chunk, the digest of its rows, and that of its decoys; empty if it has none."""
+
+
+class _Row(NamedTuple):
+    """A pair with boxes. fields: of its record. image_digest: of the bytes that were decoded."""
+
+    fields: dict[str, Any]
+    decoys: AskedDecoys
+    image_digest: str
 
 
 @dataclass
@@ -44,10 +49,10 @@ class PackedRows:
     policy: Policy
     claims: bool
     decoys: bool
-    chunks: Sequence[_Chunk]
+    chunks: Sequence[PackedChunk]
     known: bool = True
     _at: int = 0
-    _rows: Mapping[str, tuple[dict[str, Any], AskedDecoys]] | None = None
+    _rows: Mapping[str, _Row] | None = None
 
     def by_shard(self, uids: Iterable[str], samples: Sequence[int]) -> Iterator["PackedRows"]:
         """Yields the rows of each shard: from the chunk of its first record to that of the next shard's.
@@ -99,19 +104,28 @@ class PackedRows:
         if found is None:
             self.known = False
             return ["uid: the detections have no such pair, or not at this place"]
-        expected, asked = found
+        expected, asked, _ = found
         if self.decoys and asked.asked:
             sheet.update(decoys=asked.asked, decoy_pairs=1, decoys_found=asked.found, decoy_boxes=asked.boxes)
         given = record.model_dump(mode="json", include=set(expected))
         return [f"{name}: other than by the detections" for name in expected if given[name] != expected[name]]
+
+    def has_image(self, name: str, data: bytes) -> bool:
+        """Whether an image has the bytes that `ground` read and decoded for a pair, by its uid. Only after `faults`
+        compared the record of this pair; otherwise False.
+
+        A pair with boxes was given to the detector, or had boxes in the source: both decode its image in full.
+        """
+        row = (self._rows or {}).get(name) if self.known else None
+        return row is not None and matches_digest(data, row.image_digest)
 
     @property
     def has_decoys(self) -> bool:
         """Whether the sums over decoys are those of all records so far."""
         return self.decoys and self.known
 
-    def _advance(self, name: str) -> tuple[dict[str, Any], AskedDecoys] | None:
-        """The fields of the record with a uid, and its decoys."""
+    def _advance(self, name: str) -> _Row | None:
+        """The row of the pair with a uid."""
         while self._at < len(self.chunks):
             if self._rows is None:
                 table = self._table(self._at)
@@ -126,8 +140,8 @@ class PackedRows:
         chunk, digest, _ = self.chunks[number]
         return open_detections(files.join(self.folder, layout.DETECTIONS)).read(chunk, digest)
 
-    def _judged(self, table: pa.Table) -> Iterator[tuple[str, Any]]:
-        """The pairs of the current chunk that have boxes, by uid, with the fields that a record of each has."""
+    def _judged(self, table: pa.Table) -> Iterator[tuple[str, _Row]]:
+        """The pairs of the current chunk that have boxes, by uid."""
         policy = self.policy
         selected = SelectedRows.from_table(table, policy.selection, policy.threshold, policy.given)
         asked: Sequence[AskedDecoys] = [NO_DECOYS] * len(table)
@@ -140,42 +154,17 @@ class PackedRows:
             for row, (pair, boxes) in enumerate(selected.pairs())
             if boxes
         ]
-        names = (*_ROWS, *(("claims",) if self.claims else ()), *(("absent",) if self.decoys else ()))
+        names = {*_ROWS, *(("claims",) if self.claims else ()), *(("absent",) if self.decoys else ())}
+        columns = [column for column in COLUMNS if column.name in names]
         verdicts = check_many(kept, selected.candidates, policy.selection, policy.threshold)
         for one, checked in zip(kept, verdicts, strict=True):
-            record = compose("", one.pair, one.groundings, checked, asked[one.number].absent)
-            yield record["uid"], ({name: record[name] for name in names}, asked[one.number])
+            pair, decoys = one.pair, asked[one.number]
+            record = KeptPair("", pair, one.groundings, checked, decoys.absent)
+            fields = {column.name: column.value(record) for column in columns}
+            yield uid(pair.source, pair.index), _Row(fields, decoys, pair.image.digest)
 
 
 def _uids(table: pa.Table) -> Collection[str]:
     """The uids of the pairs of a table."""
     pairs: Iterable[Any] = zip(table["source"].to_pylist(), table["index"].to_pylist(), strict=True)
     return {uid(source, index) for source, index in pairs}
-
-
-def open_rows(folder: str) -> PackedRows | None:
-    """The rows of the pack in a run folder; None if it has no detections, or other ones than those of the pack.
-
-    Raises:
-      EnvironmentFault: a file that lists the detections is damaged, or this release cannot read the settings.
-    """
-    detections = files.join(folder, layout.DETECTIONS)
-    plan, manifest = read_plan(detections), read_manifest(folder)
-    if plan is None or manifest is None:
-        return None
-    table = open_detections(detections)
-    done = table.finished_ranges()
-    rows = rows_by_range(plan, table, done)
-    if not is_packed_from(manifest, plan, rows):
-        return None
-
-    def chunks_of(one: tuple[RangeId, RangeRows]) -> list[_Chunk]:
-        range_id, row = one
-        entries = table.entries(range_id, row.chunks is None, row.chunks)
-        digests = zip(entries, row.decoy_digest.split(","), strict=False)
-        return [(range_id.chunk(one.chunk), one.digest, of_decoys) for one, of_decoys in digests]
-
-    chunks = chain.from_iterable(map_in_threads(chunks_of, zip(plan.range_ids(), rows, strict=True)))
-    used = manifest.fingerprints.decoys
-    decoys = bool(used) and used == digest_decoys(rows)
-    return PackedRows(folder, manifest.policy, bool(manifest.claim_rules), decoys, [*chunks])

@@ -1,6 +1,5 @@
-"""Checks one sample: its members, its record, its image and its texts."""
+"""Checks one sample: its members, its record and its texts."""
 
-import io
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,8 +17,6 @@ from transforms import grit_record
 from transforms.records import AT_LEAST, EXACTLY, NONE
 from transforms.text import dialects
 from transforms.text.grounded_caption import Carries, Span
-
-_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -45,47 +42,39 @@ class Rules:
             Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, self.max_pixels)
 
 
-def sample_faults(
+def check_texts(
     key: str,
     shard: str,
     members: Mapping[str, bytes],
-    image: "CheckedImage",
     row: dict[str, Any] | None,
     rules: Rules,
     also: Callable[[Record], Iterable[str]] = lambda record: (),
-) -> Iterator[str]:
-    """Yields the faults of a sample, one line each.
+) -> tuple[Record | None, list[str]]:
+    """The record of a sample, and the faults of all but its image, one line each. None: the record cannot be read.
 
     Args:
-      shard: five digits. members: bytes by ending. image: from `check_image`. row: the sample's row of the index; None
-        if there is none. also: further faults of the record; called only if it obeys the rules.
+      shard: five digits. members: bytes by ending. row: the sample's row of the index; None if there is none.
+      also: further faults of the record; called only if it obeys the rules.
     """
     expected = {"jpg", "json", "txt", *map(_member_ending, range(len(rules.dialects)), rules.dialects)}
     if set(members) != expected:
-        yield f"members {', '.join(sorted(members))}; expected {', '.join(sorted(expected))}"
-        return
+        return None, [f"members {', '.join(sorted(members))}; expected {', '.join(sorted(expected))}"]
+    faults = []
     if not (key.startswith(shard) and len(key) == 9 and key.isdecimal()):
-        yield f"the key is not {shard} plus four digits"
+        faults.append(f"the key is not {shard} plus four digits")
     try:
         record = rules.record.model_validate_json(members["json"])
     except ValidationError as error:
-        yield f"json: {fault_line(error)}"
-        return
-    faults = [*_record_faults(key, record)]
-    if not faults:
-        faults = [f"json: {text}" for text in also(record)]
-    yield from faults
+        return None, [*faults, f"json: {fault_line(error)}"]
+    faults += [*_record_faults(key, record)] or [f"json: {text}" for text in also(record)]
     if row is None or not _agrees(row, record, rules.index):
-        yield "the row of the index differs from the record"
+        faults.append("the row of the index differs from the record")
     if members["txt"].decode("utf-8", "replace") != record.caption:
-        yield "txt differs from the record's caption"
-    if image.size and image.size != (record.width, record.height):
-        width, height = image.size
-        yield f"jpg: size {width} x {height}, but {record.width} x {record.height} in the record"
-    yield from (f"jpg: {text}" for text in image.faults)
+        faults.append("txt differs from the record's caption")
     for number, name in enumerate(rules.dialects):
         ending = _member_ending(number, name)
-        yield from (f"{ending}: {text}" for text in _text_faults(members[ending], record, name, rules.densest))
+        faults += [f"{ending}: {text}" for text in _text_faults(members[ending], record, name, rules.densest)]
+    return record, faults
 
 
 def fault_line(error: ValidationError) -> str:
@@ -172,55 +161,6 @@ def _row_faults(chunk: Row, expression: Row, head: tuple[int, int], length: int)
         yield f"box {list(chunk[2:6])} has no area"
 
 
-@dataclass(frozen=True)
-class CheckedImage:
-    """What an image is without its record. size: width, height; None if it cannot be opened. faults: one line each."""
-
-    size: tuple[int, int] | None
-    faults: list[str]
-
-
-def check_image(data: bytes, rules: Rules) -> CheckedImage:
-    """Reads all of an image. Threads can do that at the same time: the decoder releases the interpreter's lock."""
-    size = None
-    faults: list[str] = []
-    try:
-        # JPEG only: Pillow would run Ghostscript for an EPS file under this name.
-        image = Image.open(io.BytesIO(data), formats=("JPEG",))
-        turned = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
-        size, mode = image.size, image.mode
-        if image.width * image.height > rules.max_pixels:
-            pixels = f"{image.width} x {image.height} pixels"
-            return CheckedImage(size, [f"{pixels} are more than source.max_pixels, {rules.max_pixels}"])
-        if rules.max_scans is not None and _count_scans(data) > rules.max_scans:
-            return CheckedImage(size, [f"more scans than source.max_scans, {rules.max_scans}"])
-        # All scans are decoded, but an eighth of the pixels is enough to see whether they can be.
-        image.draft("L", (1, 1))
-        image.load()
-    except Exception as error:  # a decoder can raise any exception
-        return CheckedImage(size, [str(error)])
-    if mode not in ("RGB", "L"):
-        faults.append(f"mode {mode}, not RGB or L")
-    if turned:
-        faults.append("has an EXIF orientation, so some readers rotate it")
-    return CheckedImage(size, faults)
-
-
-def _count_scans(data: bytes) -> int:
-    """The scans of a JPEG up to its first end mark."""
-    scans, position = 0, data.find(b"\xff")
-    while position >= 0:
-        code = data[position + 1 : position + 2]
-        if code == b"\xd9":
-            break
-        scans += code == b"\xda"
-        # A stuffed zero, a fill byte, and the marks of a start or a restart have no length.
-        bare = code in (b"", b"\x00", b"\x01", b"\xff") or b"\xd0" <= code <= b"\xd8"
-        skipped = 1 if bare else 2 + int.from_bytes(data[position + 2 : position + 4])
-        position = data.find(b"\xff", position + skipped)
-    return scans
-
-
 def _text_faults(data: bytes, record: Record, name: str, densest: bool) -> Iterator[str]:
     """Checks that a text decodes to the part of the record that its dialect carries.
 
@@ -279,10 +219,10 @@ def _possible_boxes(record: Record, carries: Carries) -> dict[object, list[RowSe
 
 
 def _rows_by_span(rows: Sequence[Row]) -> dict[tuple[int, int], RowSet]:
-    by_span: dict[tuple[int, int], RowSet] = {}
+    by_span: dict[tuple[int, int], list[tuple[float, tuple[float, ...], int]]] = {}
     for number, row in enumerate(rows):
-        by_span[row[0], row[1]] = by_span.get((row[0], row[1]), RowSet()) | {(-row[6], row[2:6], number)}
-    return by_span
+        by_span.setdefault((row[0], row[1]), []).append((-row[6], row[2:6], number))
+    return {span: RowSet(found) for span, found in by_span.items()}
 
 
 def _same_boxes(boxes: Sequence[Sequence[float]], expected: RowSet, margin: tuple[float, float]) -> bool:

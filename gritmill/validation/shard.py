@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from gritmill.validation.claims import OF_DECOYS, Recount, claim_faults, claims_by_verdict, sheet_faults, verdict_faults
 from gritmill.validation.detections import PackedRows
+from gritmill.validation.image import image_faults
 from gritmill.validation.manifest import Numbers, Shard, Stats, Sums
 from gritmill.validation.record import Record
-from gritmill.validation.sample import CheckedImage, Rules, check_image, fault_line, sample_faults
+from gritmill.validation.sample import Rules, check_texts, fault_line
 from gritmill.validation.tar import Broken, read_samples
 from pipeline import files, layout
 from pipeline.files.typed import is_intact
@@ -28,9 +29,6 @@ CHANGED = "changed since it was written (its checksum is wrong)"
 
 _AHEAD_BYTES = 64 << 20
 
-_Members = tuple[str, dict[str, bytes]]
-"""The key of a sample, and its members by ending."""
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -41,12 +39,44 @@ class Finding:
     text: str
 
 
+@dataclass(frozen=True)
+class _Sample:
+    """A sample of which only the image is not checked. faults: of all else. size: in the record; None if that cannot be
+    read, and the image is not looked at. is_decoded: whether `ground` decoded the same bytes."""
+
+    key: str
+    faults: list[str]
+    jpeg: bytes = b""
+    size: tuple[int, int] | None = None
+    is_decoded: bool = False
+
+    def image_faults(self, rules: Rules) -> list[str]:
+        return image_faults(self.jpeg, self.size, rules, not self.is_decoded) if self.size else []
+
+
+@dataclass
+class _Tar:
+    """What was read of a tar so far. broken: why no more can be read. is_cut: whether there is more than the limit."""
+
+    samples: int = 0
+    boxes: int = 0
+    uids: set[str] = field(default_factory=set)
+    broken: str = ""
+    is_cut: bool = False
+
+    def add(self, row: dict[str, Any] | None, key: str) -> None:
+        self.samples += 1
+        self.boxes += len(row["noun_chunks"]) if row else 0
+        self.uids.add(row["uid"] if row else key)
+
+
 @dataclass
 class ShardCheck:
     """Checks the shards of a run.
 
-    threads: that decode images. verdicts: whether claims were checked by the rules of this release. sums: of the stats
-    of each shard so far; None if they cannot be read.
+    verdicts: whether claims were checked by the rules of this release. threads: that decode images. decode: whether all
+    of them are decoded, also those that `ground` decoded. sums: of the stats of each shard so far; None if they cannot
+    be read.
     """
 
     folder: str
@@ -54,6 +84,7 @@ class ShardCheck:
     limit: int | None
     verdicts: bool
     threads: int
+    decode: bool = False
     sums: list[Sums | None] = field(default_factory=list)
 
     def shard(self, number: int, shard: Shard, packed: PackedRows | None) -> Iterator[Finding]:
@@ -87,8 +118,32 @@ class ShardCheck:
     def _tar(
         self, number: str, shard: Shard, rows: list[dict[str, Any]], packed: PackedRows | None, recount: Recount
     ) -> Iterator[Finding]:
-        samples = boxes = 0
-        uids: set[str] = set()
+        tar = _Tar()
+        with closing(self._samples(number, shard, rows, packed, recount, tar)) as samples:
+            for sample, of_image in samples:
+                yield Finding(shard.tar, sample.key, "")
+                yield from (Finding(shard.tar, sample.key, text) for text in (*sample.faults, *of_image))
+        if tar.is_cut:
+            return
+        if tar.broken:
+            yield Finding(shard.tar, "", f"not a valid tar: {tar.broken}")
+        if tar.samples != shard.samples:
+            yield Finding(shard.tar, "", f"{counted(tar.samples, 'sample')}, but {shard.samples:,} in the manifest")
+        if rows and tar.boxes != shard.boxes:
+            yield Finding(shard.tar, "", f"{counted(tar.boxes, 'box')}, but {shard.boxes:,} in the manifest")
+        if len(tar.uids) != tar.samples:
+            yield Finding(shard.tar, "", f"{tar.samples:,} samples have only {len(tar.uids):,} different uids")
+
+    def _samples(
+        self,
+        number: str,
+        shard: Shard,
+        rows: list[dict[str, Any]],
+        packed: PackedRows | None,
+        recount: Recount,
+        tar: _Tar,
+    ) -> Generator[tuple[_Sample, list[str]], None, None]:
+        """The samples of a tar, each with the faults of its image. Threads decode the images."""
 
         def also(record: Record) -> Iterable[str]:
             recount.add(record)
@@ -97,43 +152,35 @@ class ShardCheck:
                 found = list(verdict_faults(record))
             return found or ()
 
-        broken: list[Broken] = []
-        with closing(self._samples(shard, broken)) as found:
-            for (key, members), image in found:
-                if samples == self.limit:
-                    return
-                row = rows[samples] if samples < len(rows) else None
-                yield Finding(shard.tar, key, "")
-                for text in sample_faults(key, number, members, image, row, self.rules, also):
-                    yield Finding(shard.tar, key, text)
-                samples += 1
-                boxes += len(row["noun_chunks"]) if row else 0
-                uids.add(row["uid"] if row else key)
-        yield from (Finding(shard.tar, "", f"not a valid tar: {error}") for error in broken)
-        if samples != shard.samples:
-            yield Finding(shard.tar, "", f"{counted(samples, 'sample')}, but {shard.samples:,} in the manifest")
-        if rows and boxes != shard.boxes:
-            yield Finding(shard.tar, "", f"{counted(boxes, 'box')}, but {shard.boxes:,} in the manifest")
-        if len(uids) != samples:
-            yield Finding(shard.tar, "", f"{samples:,} samples have only {len(uids):,} different uids")
+        def check(key: str, members: dict[str, bytes]) -> _Sample:
+            row = rows[tar.samples] if tar.samples < len(rows) else None
+            record, faults = check_texts(key, number, members, row, self.rules, also)
+            tar.add(row, key)
+            if record is None:
+                return _Sample(key, faults)
+            data = members["jpg"]
+            is_decoded = packed is not None and not self.decode and packed.has_image(record.uid, data)
+            return _Sample(key, faults, data, (record.width, record.height), is_decoded)
 
-    def _samples(self, shard: Shard, broken: list[Broken]) -> Generator[tuple[_Members, CheckedImage], None, None]:
-        """The samples of a tar, each with its image, which threads decode. broken: gets why reading ended early."""
-
-        def readable(file: BinaryIO) -> Iterator[_Members]:
+        def read(file: BinaryIO) -> Iterator[_Sample]:
             try:
-                yield from read_samples(file, shard.bytes)
+                for key, members in read_samples(file, shard.bytes):
+                    if tar.samples == self.limit:
+                        tar.is_cut = True
+                        return
+                    yield check(key, members)
             except Broken as error:  # the samples before it are still to be checked
-                broken.append(error)
+                tar.broken = str(error)
 
         with files.open_read(files.join(self.folder, shard.tar)) as file:
             yield from read_ahead(
-                readable(file),
-                lambda sample: check_image(sample[1].get("jpg", b""), self.rules),
+                read(file),
+                lambda sample: sample.image_faults(self.rules),
                 threads=self.threads,
                 ahead=2 * self.threads,
-                cost=lambda sample: len(sample[1].get("jpg", b"")),
+                cost=lambda sample: len(sample.jpeg),
                 max_cost=_AHEAD_BYTES,
+                at_once=lambda sample: sample.is_decoded,
                 name="decode",
             )
 

@@ -17,6 +17,9 @@ _FIXED = {
     "rest": (329, bytes(183)),
 }
 """The parts of a member's header that the contract fixes (USTAR, time 0, one owner): offset and value."""
+_USUAL = b"".join(value for _, value in sorted(_FIXED.values()))
+"""Of a header, all but the name, the length and the checksum."""
+_USUAL_SUM = sum(_USUAL) + 8 * ord(" ")
 
 
 class Broken(Exception):
@@ -46,12 +49,12 @@ def _read_members(file: BinaryIO, size: int) -> Iterator[tuple[str, bytes]]:
     offset = 0
     while (header := file.read(_BLOCK)).strip(b"\0"):
         name, length = _read_header(header, offset)
-        padding = -length % _BLOCK
-        data = file.read(length + padding)
-        if len(data) < length + padding or data[length:].strip(b"\0"):
+        data = file.read(length)
+        padding = file.read(-length % _BLOCK)
+        if len(data) < length or len(padding) != -length % _BLOCK or padding.strip(b"\0"):
             raise Broken(f"{name} is truncated")
-        yield name, data[:length]
-        offset += _BLOCK + length + padding
+        yield name, data
+        offset += _BLOCK + length + len(padding)
     tail = header + file.read(2 * _RECORD)
     if tail.strip(b"\0") or not 2 * _BLOCK <= len(tail) < _RECORD + 2 * _BLOCK:
         raise Broken(f"no end mark at byte {offset}")
@@ -61,11 +64,13 @@ def _read_members(file: BinaryIO, size: int) -> Iterator[tuple[str, bytes]]:
 
 def _read_header(block: bytes, offset: int) -> tuple[str, int]:
     """A member's name and length. All other fields of the USTAR header are the same for all members of a run."""
-    checksum = sum(block[:148]) + sum(block[156:]) + 8 * ord(" ")
-    name = block[:100].rstrip(b"\0")
-    if len(block) < _BLOCK or not _OCTAL.fullmatch(block[124:136]) or block[148:154] != b"%06o" % checksum:
+    name, octal = block[:100].rstrip(b"\0"), block[124:136]
+    is_usual = block[100:124] + block[136:148] + block[156:] == _USUAL
+    rest = _USUAL_SUM if is_usual else sum(block[100:124]) + sum(block[136:148]) + sum(block[156:]) + 8 * ord(" ")
+    checksum = sum(name) + sum(octal) + rest
+    if len(block) < _BLOCK or not _OCTAL.fullmatch(octal) or block[148:154] != b"%06o" % checksum:
         raise Broken(f"no valid header at byte {offset}")
-    wrong_fields = [what for what, (start, value) in _FIXED.items() if block[start : start + len(value)] != value]
-    if wrong_fields or not name.isascii():
+    if not is_usual or not name.isascii():
+        wrong_fields = [what for what, (start, value) in _FIXED.items() if block[start : start + len(value)] != value]
         raise Broken(f"{name!r}: header differs from the contract: {', '.join(wrong_fields) or 'name'}")
-    return name.decode("ascii"), int(block[124:135], 8)
+    return name.decode("ascii"), int(octal[:11], 8)

@@ -45,6 +45,22 @@ def test_consecutive_items_that_are_the_same_are_computed_once() -> None:
     assert computed == ["a", "b", "A"]
 
 
+def test_little_work_is_done_at_once_and_its_error_comes_in_its_turn() -> None:
+    threads: dict[int, str] = {}
+
+    def work(number: int) -> int:
+        threads[number] = threading.current_thread().name.partition("_")[0]
+        return 6 // (4 - number)
+
+    results = read_ahead(range(6), work, threads=2, ahead=3, at_once=lambda number: number % 2 == 0, name="watched")
+    with closing(results):
+        assert [next(results) for _ in range(4)] == [(0, 1), (1, 2), (2, 3), (3, 6)]
+        with pytest.raises(ZeroDivisionError):
+            next(results)
+    here = threading.current_thread().name
+    assert {number: threads[number] for number in range(5)} == {0: here, 1: "watched", 2: here, 3: "watched", 4: here}
+
+
 def test_an_error_comes_in_its_turn_and_what_has_not_begun_is_cancelled() -> None:
     begun: list[int] = []
 

@@ -9,15 +9,17 @@ all pairs of a chunk and builds objects only for the kept boxes. `select` does t
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from transforms.claims.group_boxes import group_boxes
 from transforms.records import Box, Grounding, Pair
 from transforms.selection.ambiguous_phrases import ambiguous_phrases
-from transforms.settings import SelectionSettings
 from transforms.text.grounded_caption import Corners
+
+if TYPE_CHECKING:
+    from transforms.settings import SelectionSettings
 
 SAME_BOX_IOU = 0.9
 """From this overlap on, two boxes of a class in captions of one image are one box: a detector returns nearly the same
@@ -47,7 +49,7 @@ class Candidates:
     left_out: np.ndarray
 
 
-def select_many(boxes: Candidates, settings: SelectionSettings, threshold: float) -> np.ndarray:
+def select_many(boxes: Candidates, settings: "SelectionSettings", threshold: float) -> np.ndarray:
     """Positions of the kept boxes, ordered by pair, and best first within a pair.
 
     A box whose score equals the threshold is kept. Of boxes with equal scores, the one with the earlier span is first.
@@ -67,14 +69,14 @@ def select_many(boxes: Candidates, settings: SelectionSettings, threshold: float
     return kept
 
 
-def select(pair: Pair, settings: SelectionSettings, threshold: float) -> list[Grounding]:
+def select(pair: Pair, settings: "SelectionSettings", threshold: float) -> list[Grounding]:
     """The kept boxes of one pair, in the order of its record."""
     candidates = candidates_of(pair, dropped_phrases(pair, settings))
     kept = select_many(candidates, settings, threshold).tolist()
     return in_record_order(Grounding(pair.phrases[pair.boxes[at].phrase], pair.boxes[at]) for at in kept)
 
 
-def dropped_groups(pair: Pair, settings: SelectionSettings) -> set[int]:
+def dropped_groups(pair: Pair, settings: "SelectionSettings") -> set[int]:
     """The numbers of the boxes of a pair that suppress others and are not kept, because they are group boxes."""
     if settings.groups != "drop":
         return set()
@@ -83,7 +85,7 @@ def dropped_groups(pair: Pair, settings: SelectionSettings) -> set[int]:
     return set(left[_is_group(candidates, left)].tolist())
 
 
-def _suppressed(boxes: Candidates, settings: SelectionSettings, threshold: float) -> np.ndarray:
+def _suppressed(boxes: Candidates, settings: "SelectionSettings", threshold: float) -> np.ndarray:
     """Positions of the boxes that fit and that suppression leaves, ordered as by `select_many`."""
     (remaining,) = np.nonzero((boxes.score >= threshold) & _fits(boxes.corners, settings))
     ranked = remaining[_ranking(boxes, remaining)]
@@ -125,7 +127,7 @@ def candidates_of(pair: Pair, left_out: Collection[int] = ()) -> Candidates:
     )
 
 
-def dropped_phrases(pair: Pair, settings: SelectionSettings) -> set[int]:
+def dropped_phrases(pair: Pair, settings: "SelectionSettings") -> set[int]:
     """The numbers of the phrases whose boxes suppress others and are not kept."""
     return ambiguous_phrases(pair) if settings.ambiguous_phrases == "drop" else set()
 
@@ -196,7 +198,7 @@ def area(x1: _Number, y1: _Number, x2: _Number, y2: _Number) -> _Number:
     return covered
 
 
-def _fits(corners: np.ndarray, settings: SelectionSettings) -> np.ndarray:
+def _fits(corners: np.ndarray, settings: "SelectionSettings") -> np.ndarray:
     x1, y1, x2, y2 = corners
     areas = area(*corners)
     fits: np.ndarray = np.minimum(x2 - x1, y2 - y1) >= settings.min_side

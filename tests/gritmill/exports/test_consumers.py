@@ -106,7 +106,9 @@ def test_odvg_offsets_are_right_after_mmdetection_has_changed_the_caption(tmp_pa
         assert row["grounding"]["caption"][start:end] == region["phrase"]
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(" İΣß\u0085"), max_size=20))
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(" İΣß\u0085"), max_size=20) | st.text(" \taB")
+)
 def test_no_character_moves_when_a_caption_is_lowered_and_stripped(caption):
     text, offsets = _as_lowered(caption)
     assert len(text.lower().strip()) == len(text)
@@ -181,6 +183,12 @@ def test_tokens_are_counted_with_the_tokenizer_of_the_call(tmp_path):
 )
 def test_estimate_of_tokens(text, tokens):
     assert estimate_tokens(text) == tokens
+
+
+@given(st.text("aB7 .,-_\t\n\x00\x1f\x7f'", max_size=30))
+def test_estimate_of_a_text_in_ascii_is_that_of_any_text(text):
+    accent = "\N{COMBINING ACUTE ACCENT}"  # which BERT removes
+    assert estimate_tokens(text) == estimate_tokens(text + accent)
 
 
 def test_the_snippet_of_the_odvg_card_passes_the_checks_of_mmdetection(tmp_path):

@@ -1,25 +1,31 @@
 """The shards of an export, written by several processes."""
 
+import hashlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from gritmill import exports
-from gritmill.exports import shards
+from gritmill.exports import shards, write_shard
 from gritmill.exports.export import export
 from gritmill.exports.options import ExportOptions
 from gritmill.main import _error_line, main
+from gritmill.reading import TarEntry
 from pipeline import layout
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.layout import TEMPORARY
+from pipeline.pack.manifest import need_manifest
 from tests import sample_pairs
+from tests.loaded_modules import loaded_modules
 from transforms.culprits import RemoteTraceback, message_of
+from transforms.isolation.child_process import ChildProcess
 
 ROOT = Path(__file__).parents[3]
 export_module = import_module(export.__module__)  # the package has a function of this name
@@ -34,8 +40,8 @@ def test_any_number_of_processes_writes_the_same_bytes(finished, tmp_path, monke
     options = ExportOptions(allow_blind=name == "relations", quads=name == "relations")
     whole = export(finished, name, tmp_path / "whole", options)
     written = []
-    write = shards._write
-    monkeypatch.setattr(shards, "_write", lambda *given: written.append(given[3]) or write(*given))
+    write = shards.write_shard
+    monkeypatch.setattr(shards, "write_shard", lambda *given: written.append(given[1]) or write(*given))
     assert export(finished, name, tmp_path / "two", options, processes=2) == whole
     assert written == []  # by this process
     assert files_of(tmp_path / "two") == files_of(tmp_path / "whole")
@@ -79,7 +85,7 @@ def test_by_default_only_built_in_formats_have_several_processes(plugin, finishe
     pids = {path.read_text() for path in tmp_path.glob("two/?.txt")}
     assert len(pids) == 2
     assert str(os.getpid()) not in pids
-    monkeypatch.setattr(shards, "_write", None)  # of this process
+    monkeypatch.setattr(shards, "write_shard", None)  # of this process
     export(finished, "grit", tmp_path / "grit")
 
 
@@ -121,11 +127,62 @@ def test_an_exception_that_cannot_be_sent_is_the_same_line():
     assert _error_line(sent.value) == _error_line(error) == "ClientError: no such key (GRITMILL_DEBUG=1 shows where)"
 
 
+def job_of(run, target, to="odvg"):
+    """The job of the children of an export, and the entry of the first shard."""
+    manifest = need_manifest(run)
+    return (
+        write_shard.Job(
+            to,
+            ExportOptions(),
+            str(run),
+            hashlib.sha256((run / "manifest.json").read_bytes()).hexdigest(),
+            write_shard.digest_shards(manifest),
+            (("claims", list), ("absent", list)),
+            str(target),
+            os.getppid(),
+            None,
+        ),
+        TarEntry.of(manifest.shards[0]),
+    )
+
+
 def test_a_run_that_is_packed_again_before_a_process_opens_it_is_not_mixed(finished, tmp_path):
-    job = shards._Job("odvg", ExportOptions(), str(finished), "of other shards", str(tmp_path), os.getppid(), None)
+    job, entry = job_of(finished, tmp_path)
     with pytest.raises(EnvironmentFault, match="the run was packed again during the export"):
-        shards._write_in_child(job, 0)
+        write_shard.write_in_child(replace(job, manifest="of another one", run="of other shards"), 0, entry)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_whose_manifest_alone_is_another_one_is_exported(finished, tmp_path):
+    job, entry = job_of(finished, tmp_path)
+    counts = write_shard.write_in_child(replace(job, manifest="of another one"), 0, entry)
+    assert counts["samples"] == entry.samples > 0
+
+
+def test_a_run_that_is_packed_again_while_a_process_reads_it_is_not_mixed(finished, tmp_path):
+    job, entry = job_of(finished, tmp_path)
+    with pytest.raises(EnvironmentFault, match="the run was packed again while it was read"):
+        write_shard.write_in_child(replace(job, run="of other shards"), 0, entry._replace(sha256="of another one"))
+
+
+def test_a_shard_that_is_damaged_is_named_by_a_process(finished, tmp_path):
+    job, entry = job_of(finished, tmp_path)
+    with pytest.raises(EnvironmentFault, match=r"00000\.tar: the SHA-256 differs from the manifest; "):
+        write_shard.write_in_child(job, 0, entry._replace(sha256="of another one"))
+
+
+@pytest.mark.parametrize(
+    ("to", "heavy"),
+    [("odvg", set()), ("instructions", set()), ("grit", {"numpy", "pyarrow"}), ("tsv", {"numpy", "pyarrow"})],
+)
+def test_a_process_imports_little(finished, tmp_path, to, heavy):
+    job, entry = job_of(finished, tmp_path, to)
+    child = ChildProcess()
+    child.call(write_shard.write_in_child, replace(job, parent=os.getpid()), 0, entry)
+    loaded = child.call(loaded_modules)
+    child.close()
+    few = {"torch", "transformers", "spacy", "apache_beam", "fsspec", "numpy", "pyarrow", "pydantic", "yaml"}
+    assert loaded & few == heavy
 
 
 @pytest.fixture

@@ -25,7 +25,8 @@ GRID = 32
 
 _START = "<grounding>"
 _DELIMITER = "</delimiter_of_multi_objects/>"
-_BLANKS = re.compile(rf"\s*(<patch_index_\d{{4}}>|{_DELIMITER})\s*")
+_TOKEN = rf"(<patch_index_\d{{4}}>|{_DELIMITER})"
+_BLANKS = re.compile(rf"\s+{_TOKEN}\s*|{_TOKEN}\s+")  # finds nothing in a text that gritmill wrote
 
 
 def cells(box: Corners, training: bool = False) -> tuple[int, int]:
@@ -87,7 +88,7 @@ class Kosmos2(Tagged):
         """Accepts blanks around the patch indices, which Kosmos2Processor writes."""
         if not text.startswith(_START):
             raise ValueError("kosmos2: the text does not start with <grounding>")
-        grounded = super().decode(_BLANKS.sub(r"\1", text.removeprefix(_START)), width, height)
+        grounded = super().decode(_BLANKS.sub(r"\1\2", text.removeprefix(_START)), width, height)
         if "<" in grounded.caption:
             raise ValueError(f"kosmos2: malformed markup: {grounded.caption[grounded.caption.index('<') :][:60]!r}")
         return grounded

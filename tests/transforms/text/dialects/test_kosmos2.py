@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from transforms.text.dialects import find
+from transforms.text.dialects.kosmos2 import _BLANKS, cells, corners
 from transforms.text.dialects.kosmos2 import KOSMOS2 as CODEC
 from transforms.text.dialects.kosmos2 import KOSMOS2_TRAINING as TRAINING
-from transforms.text.dialects.kosmos2 import cells, corners
 from transforms.text.grounded_caption import CannotCarry, GroundedCaption, Span
 
 CELL = 1 / 32
@@ -177,6 +177,15 @@ def test_any_other_caption_is_carried(caption):
 def test_malformed_text_is_refused(text):
     with pytest.raises(ValueError, match="kosmos2"):
         CODEC.decode(text)
+
+
+@given(
+    st.lists(st.sampled_from([" ", "\n", "<patch_index_0001>", "</delimiter_of_multi_objects/>", "<object>", "a", "<"]))
+)
+def test_blanks_around_patch_indices_and_delimiters_are_removed(parts):
+    text = "".join(parts)
+    expected = re.sub(r"\s*(<patch_index_\d{4}>|</delimiter_of_multi_objects/>)\s*", r"\1", text)
+    assert _BLANKS.sub(r"\1\2", text) == expected
 
 
 def test_an_unknown_option_is_refused():
