@@ -136,7 +136,7 @@ class PackedRows:
             rows = open_decoys(files.join(self.folder, layout.DETECTIONS)).read(chunk, of_decoys)
             asked = judge_decoys(rows, selected.candidates, policy.selection, policy.threshold)
         kept = [
-            SelectedPair(row, pair, in_record_order(boxes))
+            SelectedPair(row, pair, in_record_order(boxes), policy.given)
             for row, (pair, boxes) in enumerate(selected.pairs())
             if boxes
         ]

@@ -126,7 +126,10 @@ def judge_rows(
                 others[row] = replace(pair, claims=tuple(claims))
     statistics.add_levels(selected.subset(never_rejected[selected.row]))
     statistics.add_boxes(needed.subset(kept[needed.row] & (needed.score >= policy.threshold)))
-    found = [SelectedPair(*one) for one in zip(others, others.values(), selected.groundings(others), strict=True)]
+    found = [
+        SelectedPair(row, pair, groundings, policy.given)
+        for (row, pair), groundings in zip(others.items(), selected.groundings(others), strict=True)
+    ]
     for one, checker in zip(found, threshold_checkers(found, selected.candidates, policy.selection), strict=True):
         statistics.add_sweep(sweep(one.pair, one.groundings, policy, statistics.thresholds, checker=checker))
 

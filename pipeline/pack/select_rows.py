@@ -134,7 +134,7 @@ class SelectedRows:
     def with_verdicts(self, kept: Iterable[tuple[int, Kept]], policy: Policy) -> Iterator[Kept]:
         """Yields kept pairs with the verdicts on their claims. kept: the row of each pair, and the pair."""
         found = list(kept)
-        pairs = [SelectedPair(row, one.pair, one.groundings) for row, one in found]
+        pairs = [SelectedPair(row, one.pair, one.groundings, policy.given) for row, one in found]
         verdicts = check_many(pairs, self.candidates, policy.selection, policy.threshold)
         yield from (replace(one, verdicts=checked) for (_, one), checked in zip(found, verdicts, strict=True))
 

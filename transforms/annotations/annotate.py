@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from transforms.annotations.boxes import GivenBox, annotated_size, box_items, is_one_box, read_boxes, span_of_box
-from transforms.annotations.cells import items_of
+from transforms.annotations.cells import is_crowd, items_of
 from transforms.annotations.columns import AnnotationColumns, BadCell, bad_cell, first
 from transforms.annotations.labels import named_phrase, named_words
 from transforms.annotations.spans import head_in, occurrences, spans_of
@@ -61,31 +61,52 @@ def with_given_boxes(pair: Pair, columns: AnnotationColumns) -> Pair:
     A box belongs to the phrase at its span; or to the item with its number in the list of phrases; or to the phrase
     that its label names. Boxes without a phrase or an area are left out and counted in `boxes_cut`.
     """
-    row, pair = columns.row(pair), replace(pair, data=b"")
-    name, cell = first(row, columns.boxes)
-    try:
-        drawn_on = annotated_size(row, pair.width, pair.height)
-        given = read_boxes(cell, columns, pair.caption, drawn_on)
-        listed = _listed_spans(pair, columns, row, cell)
-    except Exception as error:  # see above
-        return bad_cell(pair, name, error)
+    pair = replace(pair, data=b"")
     phrases = list(pair.phrases)
-    boxes = [
-        (phrase, box.corners, box.score)
-        for box in given
-        if box.corners and (phrase := _phrase_of(box, pair.caption, phrases, listed))
-    ]
+    try:
+        given = list(_linked(pair, columns, phrases))
+    except Exception as error:  # see above
+        return bad_cell(pair, first(columns.row(pair), columns.boxes)[0], error)
     phrases.sort(key=lambda phrase: (phrase.start, phrase.end))
     numbers = {phrase: number for number, phrase in enumerate(phrases)}
-    found = (Box(numbers[phrase], *corners, score) for phrase, corners, score in boxes)
+    found = (Box(numbers[phrase], *box.corners, box.score) for box, phrase in given if phrase and box.corners)
     ordered = tuple(sorted(found, key=lambda box: (box.phrase, -box.score)))
     return replace(pair, phrases=tuple(phrases), boxes=ordered, boxes_cut=len(given) - len(ordered))
+
+
+def crowded_phrases(pair: Pair, columns: AnnotationColumns) -> frozenset[CharSpan]:
+    """The spans of the phrases of which a box of the source is marked as one around several things."""
+    _, cell = first(columns.row(pair), columns.boxes)
+    try:
+        if cell is None or not any(map(is_crowd, box_items(cell))):
+            return frozenset()
+        linked = _linked(pair, columns, list(pair.phrases))
+        return frozenset((phrase.start, phrase.end) for box, phrase in linked if box.crowd and phrase)
+    except Exception:  # of a cell that does not fit its pair: it has failed, or nothing can be known of its boxes
+        return frozenset()
 
 
 def with_given(pair: Pair, columns: AnnotationColumns) -> Pair:
     """The pair with everything that its source brings. Without a parser, labels name only words of the caption."""
     pair = with_given_phrases(pair, columns) or pair
     return with_given_boxes(pair, columns) if not pair.error and has_given_boxes(pair, columns) else pair
+
+
+def _linked(
+    pair: Pair, columns: AnnotationColumns, phrases: list[Phrase]
+) -> Iterator[tuple[GivenBox, Phrase | None]]:
+    """Yields the boxes that the source brings, each with its phrase, if it has one. It is added to `phrases` if none of
+    them has its span.
+
+    Raises:
+      BadCell: the cell does not fit. Values of a source can raise other exceptions, too.
+    """
+    row = columns.row(pair)
+    _, cell = first(row, columns.boxes)
+    given = read_boxes(cell, columns, pair.caption, annotated_size(row, pair.width, pair.height))
+    listed = _listed_spans(pair, columns, row, cell)
+    for box in given:
+        yield box, _phrase_of(box, pair.caption, phrases, listed) if box.corners else None
 
 
 def given_kinds(pair: Pair, columns: AnnotationColumns) -> Iterator[str]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from transforms.annotations.annotate import crowded_phrases, has_given_boxes
+from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.claims.check_claims import check_claims, spans_of
 from transforms.claims.check_counts import needs_floor
 from transforms.claims.verdicts import Boxes, Checked, Corners, PhraseBoxes, Verdict
@@ -20,11 +22,16 @@ from transforms.settings import SelectionSettings
 
 @dataclass(frozen=True)
 class SelectedPair:
-    """A pair with its kept boxes, best first within a phrase. number: of the pair among the candidates."""
+    """A pair with its kept boxes, best first within a phrase.
+
+    number: of the pair among the candidates. given: the columns of the source with boxes. The detector has not looked
+    at a pair that comes with boxes, so nothing is known about things without one.
+    """
 
     number: int
     pair: Pair
     groundings: Sequence[Grounding]
+    given: AnnotationColumns = NOTHING_GIVEN
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,14 @@ def check_many(
 
 
 def check_pair(
-    pair: Pair, groundings: Sequence[Grounding], settings: SelectionSettings, threshold: float
+    pair: Pair,
+    groundings: Sequence[Grounding],
+    settings: SelectionSettings,
+    threshold: float,
+    given: AnnotationColumns = NOTHING_GIVEN,
 ) -> tuple[Checked, ...]:
-    """`check_many` for one pair, which has its candidates."""
-    (verdicts,) = check_many([SelectedPair(0, pair, groundings)], candidates_of(pair), settings, threshold)
+    """`check_many` for one pair, which has its candidates. given: as in `SelectedPair`."""
+    (verdicts,) = check_many([SelectedPair(0, pair, groundings, given)], candidates_of(pair), settings, threshold)
     return verdicts
 
 
@@ -135,7 +146,7 @@ class ThresholdChecker:
         self._boxes = boxes
         due = [n for n, claim in self._open.items() if every or not changed.isdisjoint(self._depends_on(claim))]
         if due:
-            one = SelectedPair(self._one.number, self._one.pair, self._one.groundings[:boxes])
+            one = replace(self._one, groundings=self._one.groundings[:boxes])
             self._check(due, _boxes(one, self._kept, self._floor, self._settings, threshold))
         return self._one.pair.claims[min(self._contradicted)] if self._contradicted else None
 
@@ -172,9 +183,15 @@ class PairChecker:
     limits: as of `ThresholdChecker`.
     """
 
-    def __init__(self, pair: Pair, ranked: Sequence[Grounding], settings: SelectionSettings) -> None:
-        """ranked: all boxes that a threshold of 0 keeps, best score first."""
-        self._one = SelectedPair(0, pair, ranked)
+    def __init__(
+        self,
+        pair: Pair,
+        ranked: Sequence[Grounding],
+        settings: SelectionSettings,
+        given: AnnotationColumns = NOTHING_GIVEN,
+    ) -> None:
+        """ranked: all boxes that a threshold of 0 keeps, best score first. given: as in `SelectedPair`."""
+        self._one = SelectedPair(0, pair, ranked, given)
         self._settings = settings
         self._floor = _counted_at_floor([self._one], candidates_of(pair), settings)
         self.limits = {found.lowest for found in self._floor.values() if found.cut}
@@ -190,6 +207,8 @@ def _counted_at_floor(pairs: Sequence[SelectedPair], candidates: Candidates, set
     """What the detector found for each phrase that a claim counts."""
     wanted = []
     for one in pairs:
+        if has_given_boxes(one.pair, one.given):
+            continue
         counted = {claim.subject for claim in one.pair.claims if claim.kind is ClaimKind.COUNT}
         spans = [(phrase.start, phrase.end) for phrase in one.pair.phrases]
         wanted += [(one.number, number) for number, span in enumerate(spans) if span in counted]
@@ -212,7 +231,10 @@ def _kept_by_span(one: SelectedPair) -> dict[CharSpan, list[Corners]]:
 
 
 def _counted(one: SelectedPair, boxes: dict[CharSpan, list[Corners]]) -> Iterator[_PhraseNumber]:
-    """The phrases of which a count needs the candidates: there are few boxes, or a limit may have removed some."""
+    """The phrases of which a count needs the candidates: there are few boxes, or a limit may have removed some. None
+    of a pair with boxes of its source."""
+    if has_given_boxes(one.pair, one.given):
+        return
     needed = {
         claim.subject
         for claim in one.pair.claims
@@ -237,6 +259,7 @@ def _boxes(
     for number, phrase in enumerate(one.pair.phrases if floor else ()):
         if at_floor := floor.get((one.number, number)):
             found.setdefault((phrase.start, phrase.end), []).append(at_floor)
+    crowded = crowded_phrases(one.pair, one.given)
     known: dict[CharSpan, PhraseBoxes] = {}
     for phrase in one.pair.phrases:
         span = (phrase.start, phrase.end)
@@ -246,7 +269,7 @@ def _boxes(
         full = pair_is_full or (settings.boxes_per_phrase is not None and len(kept) >= settings.boxes_per_phrase)
         head = one.pair.caption[phrase.head_start : phrase.head_end]
         if of_span is None:
-            known[span] = PhraseBoxes(kept, None, full, False, head)
+            known[span] = PhraseBoxes(kept, None, full, False, head, span in crowded)
             continue
         known[span] = PhraseBoxes(
             kept,
@@ -279,7 +302,10 @@ def _at_floor(
     first = np.searchsorted(keys[order], asked)
     last = np.searchsorted(keys[order], asked, "right")
     things = np.searchsorted(left, asked, "right") - np.searchsorted(left, asked)
-    limits = {pair: np.bincount(candidates.phrase[candidates.pair == pair], minlength=1).max() for pair in cut}
+    limits = {
+        pair: np.bincount(candidates.phrase[candidates.pair == pair], minlength=1).max()
+        for pair in cut.intersection(pair for pair, _ in wanted)
+    }
     return {
         number: _AtFloor(
             int(count),

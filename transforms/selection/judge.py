@@ -70,7 +70,7 @@ def judge(pair: Pair, policy: Policy) -> Kept | Rejected | Fault:
     outcome = judge_selected(pair, select(pair, policy.selection_of(pair), policy.threshold), policy.text)
     if not isinstance(outcome, Kept):
         return outcome
-    verdicts = check_pair(pair, outcome.groundings, policy.selection, policy.threshold)
+    verdicts = check_pair(pair, outcome.groundings, policy.selection, policy.threshold, policy.given)
     return judge_claims(replace(outcome, verdicts=verdicts), policy.selection)
 
 
