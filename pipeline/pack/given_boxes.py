@@ -42,3 +42,10 @@ def given_line(given: GivenBoxes | None, written: int, boxes: int) -> str:
         f"{given.boxes:,} of {counted(boxes, 'box')} come from the source, in {given.pairs:,} of "
         f"{counted(written, 'pair')}: of these, no detector was asked, {open_end}"
     )
+
+
+def boxes_by(given: GivenBoxes | None, written: int, detector: str) -> str:
+    """Who made the boxes. given: None if nothing is known of boxes of the source. detector: the name of its model."""
+    if not given or not given.pairs:
+        return detector
+    return "the source" if given.are_all(written) else f"{detector} and the source"

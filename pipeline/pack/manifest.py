@@ -16,9 +16,10 @@ from pipeline.configuration import Configuration, belongs_to_pack
 from pipeline.faults import CallError, EnvironmentFault, RunFault
 from pipeline.files.lock import user_of
 from pipeline.files.typed import OpenModel, find_typed, first_fault, publish_typed
-from pipeline.pack import claim_counts, given_boxes, truth_sheet
+from pipeline.pack import claim_counts, truth_sheet
 from pipeline.pack.claim_counts import ClaimCount
-from pipeline.pack.given_boxes import GivenBoxes
+from pipeline.pack.given_boxes import GivenBoxes, boxes_by
+from pipeline.pack.given_boxes import add_up as add_up_given
 from pipeline.pack.ledger import Examples, Ledger, RangeCount, unknown_columns
 from pipeline.pack.shard_stats import ShardStats, remove_shards
 from pipeline.pack.truth_sheet import TruthSheet
@@ -151,6 +152,16 @@ class Manifest(OpenModel):
         )
 
     @property
+    def are_all_given(self) -> bool:
+        """Whether all written pairs come with boxes."""
+        return bool(self.given_boxes and self.given_boxes.are_all(self.ledger.written))
+
+    @property
+    def boxes_by(self) -> str:
+        """Who made the boxes: the detector, the source, or both."""
+        return boxes_by(self.given_boxes, self.ledger.written, str(self.configuration["detector"]["model"]))
+
+    @property
     def settings(self) -> Configuration:
         """The configuration. Raises EnvironmentFault if this release cannot read it."""
         try:
@@ -189,17 +200,15 @@ def write_manifest(
             "left_out_examples": _first_examples([c.left_out_examples for c in ranges]),
             "claims": claim_counts.add_up(s.claims for s in shards),
             "truth_sheet": truth_sheet.add_up(s.truth_sheet for s in shards),
-            "given_boxes": (given := given_boxes.add_up(s.given_boxes for s in shards)),
+            "given_boxes": (given := add_up_given(s.given_boxes for s in shards)),
             "versions": versions(),
         }
     )
     if given and given.pairs:
-        are_all = given.are_all(manifest.ledger.written)
-        threshold = on_given_boxes(manifest.threshold, are_all, manifest.settings.selection)
-        # No detector was asked for any of the boxes, so nobody needs to be warned of it.
-        manifest = manifest.model_copy(
-            update={"threshold": threshold, "warnings": () if are_all else manifest.warnings}
-        )
+        threshold = on_given_boxes(manifest.threshold, manifest.are_all_given, manifest.settings.selection)
+        # If no detector was asked for any of the boxes, nobody needs to be warned of it.
+        warnings = () if manifest.are_all_given else manifest.warnings
+        manifest = manifest.model_copy(update={"threshold": threshold, "warnings": warnings})
     publish_typed(files.join(output, layout.MANIFEST), manifest)
     return manifest
 
