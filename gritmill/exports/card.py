@@ -71,5 +71,7 @@ def _made_by(manifest: Manifest) -> str:
     if given and given.pairs:
         return f"The boxes come from the source and from a detector; those of the detector {_NOT_REVIEWED}"
     if columns and not given:  # of an earlier version
-        return f"The boxes come from a detector, except where the source has some; those of the detector {_NOT_REVIEWED}"
+        return (
+            f"The boxes come from a detector, except where the source has some; those of the detector {_NOT_REVIEWED}"
+        )
     return f"The boxes come from a detector and {_NOT_REVIEWED}"

@@ -92,9 +92,7 @@ def with_given(pair: Pair, columns: AnnotationColumns) -> Pair:
     return with_given_boxes(pair, columns) if not pair.error and has_given_boxes(pair, columns) else pair
 
 
-def _linked(
-    pair: Pair, columns: AnnotationColumns, phrases: list[Phrase]
-) -> Iterator[tuple[GivenBox, Phrase | None]]:
+def _linked(pair: Pair, columns: AnnotationColumns, phrases: list[Phrase]) -> Iterator[tuple[GivenBox, Phrase | None]]:
     """Yields the boxes that the source brings, each with its phrase, if it has one. It is added to `phrases` if none of
     them has its span.
 
