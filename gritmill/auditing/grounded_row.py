@@ -21,6 +21,7 @@ class WrittenBox:
     span: of its phrase; None if the format has none, or if it is not a pair of numbers. text: the words of its phrase,
       if the file has them. expression: the span of its referring expression. copy: the box beside this span, if the
       file repeats box and score there, as GRIT does. place: what the box is called in messages: "noun_chunks[3]".
+      crowd: whether the file marks it as one around several things, as COCO does.
     """
 
     place: str
@@ -30,6 +31,7 @@ class WrittenBox:
     text: str | None = None
     expression: WrittenSpan | None = None
     copy: tuple[Any, ...] | None = None
+    crowd: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,6 @@ def _with_few_boxes(number: int, phrase: PhraseBoxes, may_be_fewer: bool, measur
         return Checked(Verdict.UNDECIDED, measured)
     found = max(phrase.at_floor, len(phrase.kept))
     measured["at_floor"] = found
-    if phrase.floor_cut or may_be_fewer or found >= number:
+    if phrase.floor_cut or phrase.crowd or may_be_fewer or found >= number:
         return Checked(Verdict.UNDECIDED, measured)
     return Checked(Verdict.CONTRADICTED, measured)
