@@ -42,7 +42,8 @@ def verdict_faults(record: Record, given: AnnotationColumns = NOTHING_GIVEN) -> 
 
     given: the columns of the source with boxes. If the record has such boxes, no detector was asked.
     """
-    boxes, of_source = _boxes_by_span(record), _is_of_source(record, given)
+    of_source = _is_of_source(record, given)
+    boxes = _boxes_by_span(record, of_source)
     for number, (item, claim) in enumerate(zip(record.claims, map(_read_claim, record.claims), strict=True)):
         stated = item.verdict, json.loads(item.measured)
         possible = _possible(claim, stated[1], record, boxes, of_source)
@@ -64,13 +65,13 @@ def _read_claim(claim: ClaimItem) -> Claim:
     return Claim(kind, *said, claim.number, claim.negated, objects)
 
 
-def _boxes_by_span(record: Record) -> dict[CharSpan, PhraseBoxes]:
+def _boxes_by_span(record: Record, of_source: bool = False) -> dict[CharSpan, PhraseBoxes]:
     kept: dict[CharSpan, list[Corners]] = {}
     heads: dict[CharSpan, str] = {}
     for row, head in zip(record.noun_chunks, record.heads, strict=True):
         kept.setdefault((row[0], row[1]), []).append(row[2:6])
         heads.setdefault((row[0], row[1]), record.caption[slice(*head)])
-    return {span: PhraseBoxes(tuple(found), head=heads[span]) for span, found in kept.items()}
+    return {span: PhraseBoxes(tuple(found), head=heads[span], given=of_source) for span, found in kept.items()}
 
 
 def _is_of_source(record: Record, given: AnnotationColumns) -> bool:
@@ -98,7 +99,7 @@ def _possible(
     floor = None if of_source else found if isinstance(found, int) else 0
     unsure = (False, True)  # of the source, whether a box is around a crowd; else whether a limit removed candidates
     for rival, other, cut, head in product((False, True), unsure, (False, True), heads):
-        phrase = PhraseBoxes(kept, floor, cut, other and not of_source, head, other and of_source)
+        phrase = PhraseBoxes(kept, floor, cut, other and not of_source, head, of_source, crowd=other and of_source)
         yield check({**boxes, claim.subject: phrase, **({_ELSEWHERE: PhraseBoxes(head=head)} if rival else {})})
     if not subject:  # the detector may not have been asked for it
         yield check(boxes)

@@ -1,11 +1,11 @@
 """A pair -> the pair with its given phrases, or with its given boxes."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transforms.annotations.boxes import GivenBox, annotated_size, box_items, is_one_box, read_boxes, span_of_box
-from transforms.annotations.cells import is_crowd, items_of
+from transforms.annotations.cells import LABELS, is_crowd, items_of, text_in
 from transforms.annotations.columns import AnnotationColumns, BadCell, bad_cell, first
 from transforms.annotations.labels import named_phrase, named_words
 from transforms.annotations.spans import head_in, occurrences, spans_of
@@ -74,16 +74,33 @@ def with_given_boxes(pair: Pair, columns: AnnotationColumns) -> Pair:
     return replace(pair, phrases=tuple(phrases), boxes=ordered, boxes_cut=len(given) - len(ordered))
 
 
-def crowded_phrases(pair: Pair, columns: AnnotationColumns) -> frozenset[CharSpan]:
-    """The spans of the phrases of which a box of the source is marked as one around several things."""
-    _, cell = first(columns.row(pair), columns.boxes)
+@dataclass(frozen=True)
+class GivenLinks:
+    """How the boxes of a source belong to the phrases of a pair.
+
+    given: whether it brings some. labels: whether labels say whose they are. These say nothing of attributes: "dog" is
+    also a dog that "two brown dogs" does not name. crowds: the spans of phrases with a box that is marked as one around
+    several things.
+    """
+
+    given: bool = False
+    labels: bool = False
+    crowds: frozenset[CharSpan] = frozenset()
+
+
+def given_links(pair: Pair, columns: AnnotationColumns) -> GivenLinks:
+    """How the boxes that the source brings belong to the phrases of a pair."""
+    if not has_given_boxes(pair, columns):
+        return GivenLinks()
     try:
-        if cell is None or not any(map(is_crowd, box_items(cell))):
-            return frozenset()
+        items = box_items(first(columns.row(pair), columns.boxes)[1])
+        labels = any(text_in(item, LABELS) and span_of_box(item, columns, pair.caption) is None for item in items)
+        if not any(map(is_crowd, items)):
+            return GivenLinks(True, labels)
         linked = _linked(pair, columns, list(pair.phrases))
-        return frozenset((phrase.start, phrase.end) for box, phrase in linked if box.crowd and phrase)
-    except Exception:  # of a cell that does not fit its pair: it has failed, or nothing can be known of its boxes
-        return frozenset()
+        return GivenLinks(True, labels, frozenset((one.start, one.end) for box, one in linked if box.crowd and one))
+    except Exception:  # of a cell that does not fit: then the pair has failed, and has no boxes
+        return GivenLinks(True)
 
 
 def with_given(pair: Pair, columns: AnnotationColumns) -> Pair:

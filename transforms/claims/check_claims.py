@@ -20,13 +20,31 @@ def check_claims(claims: Iterable[Claim], boxes: Boxes, width: int, height: int,
     boxes: by the span of the noun chunk; without phrases that the detector was not asked for. width, height: pixels.
     caption: without it, "a bunch of bananas" is a count like "two bananas".
     """
-    return [_negated(claim, _check(claim, boxes, width, height, caption)) for claim in claims]
+    found = ((claim, _negated(claim, _check(claim, boxes, width, height, caption))) for claim in claims)
+    return [
+        UNDECIDED if checked.verdict is Verdict.CONTRADICTED and _may_lack_boxes(claim, boxes) else checked
+        for claim, checked in found
+    ]
+
+
+def _may_lack_boxes(claim: Claim, boxes: Boxes) -> bool:
+    """Whether another box could change the verdict, and the source may have left it out: of "two dogs left of a car",
+    it drew one, to the right; of "not two dogs", two."""
+    sides = [one for span in spans_of(claim) if (one := boxes.get(span)) and one.given]
+    if claim.kind is ClaimKind.COUNT:
+        return claim.negated and claim.predicate == EXACTLY and bool(sides)
+    return claim.kind is ClaimKind.RELATION and any(map(_is_one_of_several, sides))
 
 
 def _is_measured(claim: Claim, caption: str) -> bool:
     """Whether a count is stated by a word for several things that one box may show: "a bunch of", "a pair of"."""
     words = caption[claim.words_start : claim.words_end].casefold().split()
     return not _measures().isdisjoint(words)
+
+
+def _has_attributes(claim: Claim, caption: str) -> bool:
+    """Whether a count is about "two brown dogs", and not about "two dogs"."""
+    return len(caption[claim.words_end : claim.subject_end].split()) > 1
 
 
 @cache
@@ -77,7 +95,8 @@ def _check(claim: Claim, boxes: Boxes, width: int, height: int, caption: str) ->
             return checked
         hidden = subject is not None and _noun(subject.head) in words_of("parts", "parts")
         fewer = hidden or claim.is_bare_plural or _is_measured(claim, caption)
-        more = hidden or (compares_nouns(claim) and bool(_rivals(claim.subject, boxes)))
+        named = subject is not None and subject.labelled and _has_attributes(claim, caption)
+        more = hidden or named or (compares_nouns(claim) and bool(_rivals(claim.subject, boxes)))
         return check_count(claim.predicate, claim.number, subject, fewer, more)
     span, *spans = spans_of(claim)
     if claim.kind is ClaimKind.RELATION and claim.predicate not in (RELATIONS if spans else PICTURE):
@@ -105,11 +124,13 @@ def _is_incomplete(predicate: str, subject: PhraseBoxes, objects: Iterable[Phras
     rule = RELATIONS.get(predicate)
     sides = {"subject": [subject], "object": objects}
     together = sides.get(rule.around, ()) if rule else ()
-    return any(len(one.kept) == 1 and _may_be_several(one.head.casefold()) for one in together)
+    return any(map(_is_one_of_several, together))
 
 
-def _may_be_several(head: str) -> bool:
-    return _noun(head) != head or head in words_of("quantities", "same_plural")
+def _is_one_of_several(phrase: PhraseBoxes) -> bool:
+    """Whether a phrase that may name several things has only one box."""
+    head = phrase.head.casefold()
+    return len(phrase.kept) == 1 and (_noun(head) != head or head in words_of("quantities", "same_plural"))
 
 
 def _negated(claim: Claim, checked: Checked) -> Checked:

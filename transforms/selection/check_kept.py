@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from transforms.annotations.annotate import crowded_phrases, has_given_boxes
+from transforms.annotations.annotate import given_links, has_given_boxes
 from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.claims.check_claims import check_claims, spans_of
 from transforms.claims.check_counts import needs_floor
@@ -259,7 +259,7 @@ def _boxes(
     for number, phrase in enumerate(one.pair.phrases if floor else ()):
         if at_floor := floor.get((one.number, number)):
             found.setdefault((phrase.start, phrase.end), []).append(at_floor)
-    crowded = crowded_phrases(one.pair, one.given)
+    links = given_links(one.pair, one.given)
     known: dict[CharSpan, PhraseBoxes] = {}
     for phrase in one.pair.phrases:
         span = (phrase.start, phrase.end)
@@ -269,7 +269,7 @@ def _boxes(
         full = pair_is_full or (settings.boxes_per_phrase is not None and len(kept) >= settings.boxes_per_phrase)
         head = one.pair.caption[phrase.head_start : phrase.head_end]
         if of_span is None:
-            known[span] = PhraseBoxes(kept, None, full, False, head, span in crowded)
+            known[span] = PhraseBoxes(kept, None, full, False, head, links.given, links.labels, span in links.crowds)
             continue
         known[span] = PhraseBoxes(
             kept,

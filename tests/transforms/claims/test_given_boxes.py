@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from pipeline.stages.phrases import Phrases
-from transforms.annotations.annotate import crowded_phrases, with_given_boxes
+from transforms.annotations.annotate import given_links, with_given_boxes
 from transforms.annotations.columns import AnnotationColumns
-from transforms.claims.verdicts import Verdict
-from transforms.records import Box, Pair, Reason
+from transforms.claims.check_claims import check_claims
+from transforms.claims.verdicts import PhraseBoxes, Verdict
+from transforms.records import Box, Claim, ClaimKind, Pair, Reason
 from transforms.selection.judge import Kept, Policy, Rejected, judge
 from transforms.selection.threshold_sweep import THRESHOLDS, rank_candidates, sweep, sweep_verdicts
 from transforms.settings import PhraseSettings, SelectionSettings, TextSettings
@@ -72,6 +73,49 @@ def test_a_place_that_two_boxes_show_is_decided(read, cup, verdict):
     assert said(read("A cup to the left of a plate", {"cup": [cup]}))["A cup", "left_of", 0] == (U, {})
 
 
+def test_a_place_of_one_of_several_things_is_open(read):
+    """The other dogs, which have no box, may be where the caption says."""
+    for caption in (
+        "Two dogs to the left of a plate",
+        "Dogs to the left of a plate",
+        "A dog to the left of two plates",
+    ):
+        words = caption.split()
+        dog = "Two dogs" if words[0] == "Two" else " ".join(words[: words.index("to")])
+        found = said(read(caption, {"dog": [RIGHT], "plate": [MIDDLE]}))
+        assert found[dog, "left_of", 0] == (U, {})
+        found = said(read(caption, {"dog": [LEFT], "plate": [MIDDLE]}))
+        assert found[dog, "left_of", 0][0] == S
+    both = read("Two dogs to the left of a plate", {"dog": [RIGHT, [0.7, 0, 0.9, 0.2]], "plate": [MIDDLE]})
+    assert said(both)["Two dogs", "left_of", 0][0] == C
+    assert said(read("Two dogs on the left side of the picture", {"dog": [RIGHT]}))["Two dogs", "picture_left", 0] == (
+        U,
+        {},
+    )
+    one = read("A cup that is not to the left of a plate", {"cup": [LEFT], "plate": [MIDDLE]})
+    assert said(one)["A cup", "left_of", 0][0] == C
+
+
+def test_a_label_says_nothing_of_attributes(read):
+    """Of three dogs, the label does not say which are the brown ones; offsets do."""
+    caption, boxes = "Two brown dogs on a couch", [LEFT, MIDDLE, RIGHT]
+    labelled = said(read(caption, {"dog": boxes}))["Two brown dogs", "exactly", 2]
+    assert (labelled[0], labelled[1]["boxes"]) == (U, 3)
+    items = [{"bbox": box, "start": 0, "end": 14} for box in boxes]
+    spans = with_given_boxes(replace(read(caption), meta=json.dumps({"objects": items})), COLUMNS)
+    assert said(spans)["Two brown dogs", "exactly", 2][0] == C
+    assert said(read("Two dogs on a couch", {"dog": boxes}))["Two dogs", "exactly", 2][0] == C
+    assert said(read(caption, {"dog": boxes[:2]}))["Two brown dogs", "exactly", 2][0] == S
+
+
+def test_that_there_are_not_two_is_open():
+    claim = Claim(ClaimKind.COUNT, 4, 7, 4, 12, "exactly", 2, negated=True)
+    two = (0.0, 0.4, 0.2, 0.6), (0.8, 0.4, 1.0, 0.6)
+    for given, verdict in ((True, U), (False, C)):
+        [checked] = check_claims([claim], {(4, 12): PhraseBoxes(two, None, head="dogs", given=given)}, 640, 480)
+        assert checked.verdict == verdict
+
+
 def test_a_place_in_the_picture_and_a_rank_are_decided_by_the_boxes_that_are_there(read):
     caption = "A dog on the left side of the picture"
     assert [said(read(caption, {"dog": [box]}))["A dog", "picture_left", 0][0] for box in (LEFT, RIGHT)] == [S, C]
@@ -113,11 +157,11 @@ def test_a_group_box_has_no_vote_and_a_crowd_no_exact_number(read):
         crowd = read("Two dogs near some people", {"dog": boxes, "people": [around]}, iscrowd=1)
         found = said(crowd)
         assert found["Two dogs", "exactly", 2] == (U, {"boxes": len(boxes), "groups": 0})
-        assert crowded_phrases(crowd, COLUMNS) == {(0, 8), (14, 25)}
+        assert given_links(crowd, COLUMNS).crowds == {(0, 8), (14, 25)}
     assert said(read("A dog near a car", {"dog": [around]}, iscrowd=1))["A dog", "at_least", 1][0] == S
     plain = read("Two dogs near some people", {"dog": [LEFT, RIGHT]}, iscrowd=0)
     assert said(plain)["Two dogs", "exactly", 2][0] == S
-    assert crowded_phrases(plain, COLUMNS) == frozenset()
+    assert given_links(plain, COLUMNS).crowds == frozenset()
 
 
 def test_no_threshold_rejects_a_pair_for_what_its_source_did_not_draw(read):

@@ -1,8 +1,9 @@
 import json
+from dataclasses import replace
 
 import pytest
 
-from transforms.annotations.annotate import crowded_phrases
+from transforms.annotations.annotate import GivenLinks, given_links
 from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.records import Pair, Phrase
 
@@ -14,7 +15,7 @@ def crowds(cell, columns=COLUMNS):
     """The texts of the phrases with a box around a crowd."""
     meta = json.dumps({"objects": cell})
     pair = Pair("k", "s", 0, "two dogs and people", width=64, height=48, phrases=(DOGS, PEOPLE), meta=meta)
-    return [pair.caption[start:end] for start, end in sorted(crowded_phrases(pair, columns))]
+    return [pair.caption[start:end] for start, end in sorted(given_links(pair, columns).crowds)]
 
 
 def item(label, **marks):
@@ -47,5 +48,19 @@ def test_a_crowd_without_a_phrase_or_an_area_is_of_none():
 
 def test_of_a_cell_that_does_not_fit_nothing_is_known():
     assert crowds([item("dog", iscrowd=1) | {"bbox": [1, 2, 300, 400]}]) == []
-    assert crowds(None) == crowds("no JSON") == crowds(7) == []
-    assert crowds([item("dog", iscrowd=1)], NOTHING_GIVEN) == []
+    assert crowds("no JSON") == crowds(7) == []
+    assert crowds(None) == crowds([item("dog", iscrowd=1)], NOTHING_GIVEN) == []
+
+
+def test_whether_labels_say_whose_boxes_they_are():
+    def links(cell, columns=COLUMNS):
+        return given_links(
+            Pair("k", "s", 0, "two dogs", width=64, height=48, meta=json.dumps({"objects": cell})), columns
+        )
+
+    for cell in (None, " ", "nan"):
+        assert links(cell) == GivenLinks()
+    for cell in ([], [[1, 2, 3, 4]], [{"bbox": [1, 2, 3, 4], "start": 0, "end": 8, "label": "dog"}], 7):
+        assert links(cell) == GivenLinks(given=True)
+    assert links([[1, 2, 3, 4], item("dog")]) == GivenLinks(given=True, labels=True)
+    assert links([[0, 8, 0, 0, 1, 1, 1]], replace(COLUMNS, format="grit")) == GivenLinks(given=True)
