@@ -11,6 +11,7 @@ from pipeline.files.typed import find_typed
 from pipeline.pack.manifest import Manifest, read_manifest
 from pipeline.plan.braces import expand
 from pipeline.source_kinds import METADATA, unpacked_name
+from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 
 _ENDINGS = (".parquet", ".jsonl", ".ndjson", ".json", ".tar", ".tgz", ".tsv")
 """What is read in a folder. A .txt may be anything there, such as a licence: name it."""
@@ -40,6 +41,15 @@ def runs_with_claims(uris: Iterable[str]) -> list[str]:
     shards = dict.fromkeys(map(files.parent, uris))
     folders = [files.parent(folder) for folder in shards if files.name(folder) == layout.SHARDS]
     return [folder for folder in folders if (manifest := _manifest(folder, OSError)) and manifest.claim_rules]
+
+
+def given_columns(uri: str) -> AnnotationColumns:
+    """The columns with boxes of the sources of the run of gritmill to which a file belongs; none if it is of no run."""
+    folder = files.parent(uri)
+    manifest = _manifest(files.parent(folder), OSError) if files.name(folder) == layout.SHARDS else None
+    with suppress(RunFault):  # settings of another release
+        return manifest.settings.source.annotations if manifest else NOTHING_GIVEN
+    return NOTHING_GIVEN
 
 
 def _manifest(folder: str, *faults: type[Exception]) -> Manifest | None:

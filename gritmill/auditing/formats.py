@@ -77,6 +77,7 @@ def read_grit(row: Row, place: str) -> GroundedRow:
         tuple(boxes),
         size=size_in(row),
         lines=(len(rows), len(others[0])) if others else None,
+        meta=_text(row.get("meta")) or "{}",
     )
 
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.text.grounded_caption import Corners
 
 _NUMBERS = frozenset((int, float))
@@ -46,6 +47,8 @@ class GroundedRow:
     size: width and height of the image in pixels; 0 if unknown.
     ends: whether only the ends of phrases are known: each span is empty, and at the end of its phrase.
     lines: the numbers of rows in the lists that belong together, which should be equal; see GRIT.
+    meta: other values from the source, a JSON object, as in records of gritmill. given: its columns with boxes, if these
+      records are of a run whose source may bring some.
     tolerance: the fractions of width and height by which a corner may be outside, because of rounding.
     problems: names of checks that the reader of the format has found, with a detail.
     """
@@ -58,6 +61,8 @@ class GroundedRow:
     size: tuple[int, int] = (0, 0)
     ends: bool = False
     lines: tuple[int, int] | None = None
+    meta: str = "{}"
+    given: AnnotationColumns = NOTHING_GIVEN
     tolerance: tuple[float, float] = (1e-6, 1e-6)
     problems: dict[str, str] = field(default_factory=dict)
 

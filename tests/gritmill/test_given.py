@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 
 import pyarrow.parquet as pq
 import pytest
@@ -181,3 +182,49 @@ def test_a_pack_by_earlier_rules_stays_readable_and_is_not_checked_by_those_of_n
     gritmill.pack(settings, detections=run[0], output=output, fresh=True)
     shards = [(folder / "shards/00000.tar").read_bytes() for folder in (output, run[0])]
     assert shards[0] == shards[1]
+
+
+def test_an_audit_of_the_shards_has_the_verdicts_of_the_records(tmp_path):
+    """Also on crowds, on labels of phrases with attributes, and on one box of several things."""
+    left, middle, right = [2, 20, 10, 20], [20, 20, 10, 20], [40, 20, 10, 20]
+    drawn = [  # each picture has a label for the first noun and one for the second
+        ("two dogs to the left of a cat", "dog", [right], "cat", [middle], {}),
+        ("two dogs to the left of a cat", "dog", [left], "cat", [middle], {}),
+        ("a dog to the left of a cat", "dog", [right], "cat", [middle], {}),
+        ("two brown dogs near a cat", "dog", [left, middle, right], "cat", [], {}),
+        ("two dogs near a cat", "dog", [left, middle, right], "cat", [], {}),
+        ("two dogs near a cat", "dog", [left, right], "cat", [], {"iscrowd": 1}),
+        ("two dogs near a cat", "dog", [left, right], "cat", [], {"iscrowd": 0}),
+    ]
+    rows = [
+        {
+            "caption": caption,
+            "objects": [
+                *({"bbox": box, "label": noun, **marks} for box in boxes),
+                *({"bbox": box, "label": other, **marks} for box in others),
+            ],
+        }
+        for caption, noun, boxes, other, others, marks in drawn
+    ]
+    source = {"columns": {"boxes": "objects"}, "boxes": {"format": "xywh"}}
+    settings = sample_pairs.settings("caption-parser", "tests.plugin_detectors:counting", source=source)
+    gritmill.run(settings, inputs=[sample_pairs.write_rows(rows, tmp_path / "in")], output=tmp_path / "out")
+    claims = [claim for sample in gritmill.read(tmp_path / "out") for claim in sample.record["claims"]]
+    found = Counter((claim["predicate"], claim["verdict"]) for claim in claims)
+    assert {key: number for key, number in found.items() if key[0] in ("exactly", "left_of")} == {
+        ("exactly", "undecided"): 4,
+        ("exactly", "contradicted"): 1,
+        ("exactly", "supported"): 1,
+        ("left_of", "undecided"): 1,
+        ("left_of", "supported"): 1,
+        ("left_of", "contradicted"): 1,
+    }
+    audited = gritmill.audit(tmp_path / "out")["claims"]
+    assert found == {
+        (predicate, verdict): number
+        for kind in ("count", "relation", "rank")
+        for predicate, verdicts in audited[kind]["predicates"].items()
+        for verdict, number in verdicts.items()
+    }
+    shutil.rmtree(tmp_path / "out/detections")
+    assert not any(finding.text for finding in gritmill.validate(tmp_path / "out"))
