@@ -37,10 +37,12 @@ def find_files(inputs: Sequence[str]) -> list[str]:
 
 
 def runs_with_claims(uris: Iterable[str]) -> list[str]:
-    """The run folders of gritmill to which some of the files belong, if their records have verdicts on claims."""
+    """The run folders of gritmill to which some of the files belong, if their records have verdicts on claims that a
+    detector has looked at."""
     shards = dict.fromkeys(map(files.parent, uris))
     folders = [files.parent(folder) for folder in shards if files.name(folder) == layout.SHARDS]
-    return [folder for folder in folders if (manifest := _manifest(folder, OSError)) and manifest.claim_rules]
+    manifests = ((folder, _manifest(folder, OSError)) for folder in folders)
+    return [folder for folder, one in manifests if one and one.claim_rules and not one.are_all_given]
 
 
 def given_columns(uri: str) -> AnnotationColumns:
