@@ -47,8 +47,8 @@ class GroundedRow:
     size: width and height of the image in pixels; 0 if unknown.
     ends: whether only the ends of phrases are known: each span is empty, and at the end of its phrase.
     lines: the numbers of rows in the lists that belong together, which should be equal; see GRIT.
-    meta: other values from the source, a JSON object, as in records of gritmill. given: the columns with boxes, if these
-      are records of a run whose source has some.
+    meta: other values from the source, a JSON object, as in records of gritmill. given: the columns with boxes, if
+      these are records of a run whose source has some.
     tolerance: the fractions of width and height by which a corner may be outside, because of rounding.
     problems: names of checks that the reader of the format has found, with a detail.
     """
