@@ -295,6 +295,14 @@ def test_the_rules_for_claims_are_part_of_a_pack_if_the_run_reads_claims(monkeyp
     assert packed(reading) != before[1]
 
 
+def test_the_code_that_links_boxes_of_the_source_is_part_of_runs_that_may_have_some(monkeypatch) -> None:
+    boxes = {"columns": {"boxes": "objects"}, "boxes": {"format": "xywh"}}
+    before = [fingerprint_of(source=source) for source in ({}, boxes)]
+    monkeypatch.setattr(fingerprint, "GIVEN_BOXES_VERSION", 99)
+    assert fingerprint_of() == before[0]
+    assert fingerprint_of(source=boxes) != before[1]
+
+
 def test_the_rules_for_boxes_of_the_source_are_those_of_runs_that_may_have_some() -> None:
     """So that the packs of all other runs, which these rules do not change, stay current."""
     boxes = {"columns": {"boxes": "objects"}, "boxes": {"format": "xywh"}}

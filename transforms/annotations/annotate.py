@@ -121,7 +121,7 @@ def _linked(pair: Pair, columns: AnnotationColumns, phrases: list[Phrase]) -> It
     given = read_boxes(cell, columns, pair.caption, annotated_size(row, pair.width, pair.height))
     listed = _listed_spans(pair, columns, row, cell)
     for box in given:
-        yield box, _phrase_of(box, pair.caption, phrases, listed) if box.corners else None
+        yield box, _phrase_of(box, pair, phrases, listed) if box.corners else None
 
 
 def given_kinds(pair: Pair, columns: AnnotationColumns) -> Iterator[str]:
@@ -170,20 +170,21 @@ def _contains(outer: CharSpan, inner: CharSpan) -> bool:
     return outer[0] <= inner[0] and inner[1] <= outer[1]
 
 
-def _phrase_of(box: GivenBox, caption: str, phrases: list[Phrase], listed: Sequence[CharSpan | None]) -> Phrase | None:
+def _phrase_of(box: GivenBox, pair: Pair, phrases: list[Phrase], listed: Sequence[CharSpan | None]) -> Phrase | None:
     """The phrase of a box. It is added to `phrases` if none of them has its span."""
     span = box.span
     if span is None and box.label is not None:
-        if (number := named_phrase(box.label, caption, phrases)) is not None:
+        if (number := named_phrase(box.label, pair.caption, phrases)) is not None:
             return phrases[number]
-        span = named_words(box.label, caption, phrases)
+        others = (*phrases, *(one for one in pair.dropped if one.reason == Drop.ABSENT))
+        span = named_words(box.label, pair.caption, ((one.start, one.end) for one in others))
     elif span is None and listed:
         span = listed[box.item]
     if span is None:
         return None
     found = next((phrase for phrase in phrases if (phrase.start, phrase.end) == span), None)
     if found is None:
-        phrases.append(found := _phrase(caption, span))
+        phrases.append(found := _phrase(pair.caption, span))
     return found
 
 
