@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -90,6 +90,8 @@ def _possible(
 
     if claim.kind is not ClaimKind.COUNT:
         yield check(boxes)
+        if of_source:
+            yield check({span: replace(one, crowd=True) for span, one in boxes.items()})
         return
     subject = boxes.get(claim.subject)
     # A noun chunk ends with its head, of which hyphens make several tokens.

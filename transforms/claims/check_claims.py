@@ -8,6 +8,7 @@ from transforms.claims.check_counts import COUNTS, check_count
 from transforms.claims.check_ranks import RANKS, SIZES, check_rank
 from transforms.claims.check_relations import PICTURE, RELATIONS, check_place, check_relation
 from transforms.claims.group_boxes import without_groups
+from transforms.claims.stuff import is_stuff
 from transforms.claims.verdicts import UNDECIDED, Boxes, Checked, PhraseBoxes, Verdict
 from transforms.claims.word_lists import read_list, words_of
 from transforms.phrases.class_names import singular
@@ -20,20 +21,22 @@ def check_claims(claims: Iterable[Claim], boxes: Boxes, width: int, height: int,
     boxes: by the span of the noun chunk; without phrases that the detector was not asked for. width, height: pixels.
     caption: without it, "a bunch of bananas" is a count like "two bananas".
     """
-    found = ((claim, _negated(claim, _check(claim, boxes, width, height, caption))) for claim in claims)
-    return [
-        UNDECIDED if checked.verdict is Verdict.CONTRADICTED and _may_lack_boxes(claim, boxes) else checked
-        for claim, checked in found
-    ]
+    found = []
+    for claim in claims:
+        checked = _negated(claim, _check(claim, boxes, width, height, caption))
+        if checked.verdict is Verdict.CONTRADICTED and _may_lack_boxes(claim, boxes):
+            checked = Checked(Verdict.UNDECIDED, checked.measured)
+        found.append(checked)
+    return found
 
 
 def _may_lack_boxes(claim: Claim, boxes: Boxes) -> bool:
-    """Whether another box could change the verdict, and the source may have left it out: of "two dogs left of a car",
-    it drew one, to the right; of "not two dogs", two."""
+    """Whether a box that the source left out could undo a contradiction. Of "three dogs left of a car", it drew two, to
+    the right; of "not two dogs", two; of "luggage left of a car", one piece."""
     sides = [one for span in spans_of(claim) if (one := boxes.get(span)) and one.given]
     if claim.kind is ClaimKind.COUNT:
         return claim.negated and claim.predicate == EXACTLY and bool(sides)
-    return claim.kind is ClaimKind.RELATION and any(map(_is_one_of_several, sides))
+    return any(one.crowd or is_stuff(one.head) or _names_several(one) for one in sides)
 
 
 def _is_measured(claim: Claim, caption: str) -> bool:
@@ -124,13 +127,13 @@ def _is_incomplete(predicate: str, subject: PhraseBoxes, objects: Iterable[Phras
     rule = RELATIONS.get(predicate)
     sides = {"subject": [subject], "object": objects}
     together = sides.get(rule.around, ()) if rule else ()
-    return any(map(_is_one_of_several, together))
+    return any(len(one.kept) == 1 and _names_several(one) for one in together)
 
 
-def _is_one_of_several(phrase: PhraseBoxes) -> bool:
-    """Whether a phrase that may name several things has only one box."""
+def _names_several(phrase: PhraseBoxes) -> bool:
+    """Whether a phrase may name several things."""
     head = phrase.head.casefold()
-    return len(phrase.kept) == 1 and (_noun(head) != head or head in words_of("quantities", "same_plural"))
+    return _noun(head) != head or head in words_of("quantities", "same_plural")
 
 
 def _negated(claim: Claim, checked: Checked) -> Checked:

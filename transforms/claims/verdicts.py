@@ -71,7 +71,7 @@ class PhraseBoxes:
     cut: whether a limit may have removed boxes above the score threshold.
     floor_cut: whether a limit may have removed boxes above the floor, so that `at_floor` is a lower bound.
     head: the head noun, as in the caption. Ranks compare the boxes of one noun.
-    given: whether the source brings the boxes: it may have left out some of several things. labelled: whether a label
+    given: whether the source brings the boxes: it may have left out others. labelled: whether a label
       says that they are of this phrase, which names only the noun. crowd: whether the source marks one of them as a box
       around several things.
     """

@@ -43,7 +43,9 @@ OTHERS = [
 ]
 GIVEN = AnnotationColumns(boxes=("objects",), format="xyxy", unit="fractions")
 OF_SOURCE = '{"objects": []}'
-CROWD = '{"objects": [{"bbox": [0, 0, 0.5, 0.5], "label": "two dogs", "iscrowd": 1}]}'
+CROWD = json.dumps(
+    {"objects": [{"bbox": [0, 0, 0.5, 0.5], "start": at[0], "end": at[1], "iscrowd": 1} for at in (TWO, ONE)]}
+)
 PLACED = st.lists(boxes(), min_size=2, max_size=2)
 SETTINGS = st.builds(
     SelectionSettings, boxes_per_phrase=st.sampled_from([None, 1, 2]), boxes_per_pair=st.sampled_from([None, 3])

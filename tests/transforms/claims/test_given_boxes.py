@@ -73,25 +73,52 @@ def test_a_place_that_two_boxes_show_is_decided(read, cup, verdict):
     assert said(read("A cup to the left of a plate", {"cup": [cup]}))["A cup", "left_of", 0] == (U, {})
 
 
-def test_a_place_of_one_of_several_things_is_open(read):
-    """The other dogs, which have no box, may be where the caption says."""
-    for caption in (
-        "Two dogs to the left of a plate",
+def place(pair):
+    """The verdict on the only relation or rank of a pair, and its numbers."""
+    [found] = [one for (_, predicate, _), one in said(pair).items() if predicate not in ("exactly", "at_least")]
+    return found
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
         "Dogs to the left of a plate",
+        "Two dogs to the left of a plate",
+        "Three dogs to the left of a plate",
+        "A group of dogs to the left of a plate",
         "A dog to the left of two plates",
-    ):
-        words = caption.split()
-        dog = "Two dogs" if words[0] == "Two" else " ".join(words[: words.index("to")])
-        found = said(read(caption, {"dog": [RIGHT], "plate": [MIDDLE]}))
-        assert found[dog, "left_of", 0] == (U, {})
-        found = said(read(caption, {"dog": [LEFT], "plate": [MIDDLE]}))
-        assert found[dog, "left_of", 0][0] == S
-    both = read("Two dogs to the left of a plate", {"dog": [RIGHT, [0.7, 0, 0.9, 0.2]], "plate": [MIDDLE]})
-    assert said(both)["Two dogs", "left_of", 0][0] == C
-    assert said(read("Two dogs on the left side of the picture", {"dog": [RIGHT]}))["Two dogs", "picture_left", 0] == (
-        U,
-        {},
-    )
+        "Two dogs on the left side of the picture",
+        "A dog that is not to the right of the plates",
+    ],
+)
+def test_a_place_of_several_things_is_open(read, caption):
+    """Others, which have no box, may be where the caption says."""
+    for right in ([RIGHT], [RIGHT, [0.7, 0, 0.9, 0.2]]):
+        verdict, measured = place(read(caption, {"dog": right, "plate": [MIDDLE]}))
+        assert verdict == U
+        assert measured
+    assert place(read(caption, {"dog": [LEFT, RIGHT][: 1 + ("not" not in caption)], "plate": [MIDDLE]}))[0] == S
+
+
+def test_a_place_of_a_crowd_or_of_what_nobody_counts_is_open(read):
+    dog = "A dog to the left of a plate"
+    assert place(read(dog, {"dog": [RIGHT], "plate": [MIDDLE]}, iscrowd=1))[0] == U
+    assert place(read("Luggage to the left of a plate", {"luggage": [RIGHT], "plate": [MIDDLE]}))[0] == U
+
+
+def test_a_rank_of_one_of_several_things_is_open():
+    """The leftmost of the dogs, which has no box, may be further left."""
+    dogs, dog = (19, 23), (29, 32)
+    claim = Claim(ClaimKind.RANK, 4, 15, *dogs, "from_left", 1)
+    for head, verdict in (("dogs", U), ("dog", C)):
+        boxes = {
+            dogs: PhraseBoxes((tuple(RIGHT),), head=head, given=True),
+            dog: PhraseBoxes((tuple(LEFT),), head="dog"),
+        }
+        assert check_claims([claim], boxes, 640, 480)[0].verdict == verdict
+
+
+def test_a_place_that_a_caption_denies_is_decided(read):
     one = read("A cup that is not to the left of a plate", {"cup": [LEFT], "plate": [MIDDLE]})
     assert said(one)["A cup", "left_of", 0][0] == C
 
@@ -177,3 +204,22 @@ def test_no_threshold_rejects_a_pair_for_what_its_source_did_not_draw(read):
     assert {step.rejection for step in sweep(pair, ranked, by_detector)} == {Reason.CONTRADICTED_COUNT}
     wrong = read("A cup to the left of a plate", {"cup": [RIGHT], "plate": [MIDDLE]})
     assert judged(wrong, DROP) == Rejected(Reason.CONTRADICTED_RELATION)
+
+
+@pytest.mark.parametrize(
+    ("caption", "label"),
+    [
+        ("A couch with no dog", "dog"),
+        ("A couch without a dog", "dog"),
+        ("A couch without any dogs", "dogs"),
+        ("A couch, and there are no dogs on it", "dogs"),
+        ("A couch without a cat or a dog", "dog"),
+        ("A couch with zero dogs", "zero dogs"),
+    ],
+)
+def test_no_box_is_of_what_a_caption_says_is_not_there(read, caption, label):
+    pair = read(caption, {"couch": [LEFT], label: [RIGHT]})
+    assert [caption[phrase.start : phrase.end] for phrase in pair.phrases] == ["A couch"]
+    assert (len(pair.boxes), pair.boxes_cut) == (1, 1)
+    marked = read(caption, {"couch": [LEFT], label: [RIGHT]}, iscrowd=1)
+    assert given_links(marked, COLUMNS).crowds == {(0, 7)}
