@@ -17,6 +17,7 @@ from pipeline.pack.statistics import read_statistics
 from pipeline.pack.summary import show
 from tests import plugin_detectors, sample_pairs
 from tests.unsealed import unsealed
+from transforms.annotations.annotate import NO_LINKS
 
 ROWS = [  # the pictures of `drawn` are 96 x 64, 64 x 64 and 64 x 96
     {"caption": "a dog and a cat", "objects": [{"bbox": [0, 0, 48, 32], "label": "dog"}]},
@@ -167,7 +168,7 @@ def test_a_pack_by_earlier_rules_stays_readable_and_is_not_checked_by_those_of_n
     output = tmp_path / "out"
     with monkeypatch.context() as before:
         before.setattr("pipeline.configuration.rules_version", lambda given_boxes: 2)
-        before.setattr("transforms.selection.check_kept.has_given_boxes", lambda pair, given: False)
+        before.setattr("pipeline.pack.select_rows.given_links", lambda pair, given: NO_LINKS)
         gritmill.pack(settings, detections=run[0], output=output)
     verdicts = {
         folder: [claim["verdict"] for claim in next(gritmill.read(folder)).record["claims"]]

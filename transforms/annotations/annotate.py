@@ -88,10 +88,14 @@ class GivenLinks:
     crowds: frozenset[CharSpan] = frozenset()
 
 
+NO_LINKS = GivenLinks()
+"""Of a pair that comes without boxes."""
+
+
 def given_links(pair: Pair, columns: AnnotationColumns) -> GivenLinks:
     """How the boxes that the source brings belong to the phrases of a pair."""
     if not has_given_boxes(pair, columns):
-        return GivenLinks()
+        return NO_LINKS
     try:
         items = box_items(first(columns.row(pair), columns.boxes)[1])
         labels = any(text_in(item, LABELS) and span_of_box(item, columns, pair.caption) is None for item in items)

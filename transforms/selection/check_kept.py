@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from transforms.annotations.annotate import given_links, has_given_boxes
-from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
+from transforms.annotations.annotate import NO_LINKS, GivenLinks
 from transforms.claims.check_claims import check_claims, spans_of
 from transforms.claims.check_counts import needs_floor
 from transforms.claims.verdicts import Boxes, Checked, Corners, PhraseBoxes, Verdict
@@ -24,14 +23,14 @@ from transforms.settings import SelectionSettings
 class SelectedPair:
     """A pair with its kept boxes, best first within a phrase.
 
-    number: of the pair among the candidates. given: the columns of the source with boxes. The detector has not looked
-    at a pair that comes with boxes, so nothing is known about things without one.
+    number: of the pair among the candidates. links: the detector has not looked at a pair that comes with boxes, so
+    nothing is known about things without one.
     """
 
     number: int
     pair: Pair
     groundings: Sequence[Grounding]
-    given: AnnotationColumns = NOTHING_GIVEN
+    links: GivenLinks = NO_LINKS
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,10 @@ def check_pair(
     groundings: Sequence[Grounding],
     settings: SelectionSettings,
     threshold: float,
-    given: AnnotationColumns = NOTHING_GIVEN,
+    links: GivenLinks = NO_LINKS,
 ) -> tuple[Checked, ...]:
-    """`check_many` for one pair, which has its candidates. given: as in `SelectedPair`."""
-    (verdicts,) = check_many([SelectedPair(0, pair, groundings, given)], candidates_of(pair), settings, threshold)
+    """`check_many` for one pair, which has its candidates."""
+    (verdicts,) = check_many([SelectedPair(0, pair, groundings, links)], candidates_of(pair), settings, threshold)
     return verdicts
 
 
@@ -183,17 +182,11 @@ class PairChecker:
     limits: as of `ThresholdChecker`.
     """
 
-    def __init__(
-        self,
-        pair: Pair,
-        ranked: Sequence[Grounding],
-        settings: SelectionSettings,
-        given: AnnotationColumns = NOTHING_GIVEN,
-    ) -> None:
-        """ranked: all boxes that a threshold of 0 keeps, best score first. given: as in `SelectedPair`."""
-        self._one = SelectedPair(0, pair, ranked, given)
+    def __init__(self, one: SelectedPair, settings: SelectionSettings) -> None:
+        """one: number 0, with all boxes that a threshold of 0 keeps, best score first."""
+        self._one = one
         self._settings = settings
-        self._floor = _counted_at_floor([self._one], candidates_of(pair), settings)
+        self._floor = _counted_at_floor([self._one], candidates_of(one.pair), settings)
         self.limits = {found.lowest for found in self._floor.values() if found.cut}
 
     def check(self, boxes: int, threshold: float) -> tuple[Checked, ...]:
@@ -207,7 +200,7 @@ def _counted_at_floor(pairs: Sequence[SelectedPair], candidates: Candidates, set
     """What the detector found for each phrase that a claim counts."""
     wanted = []
     for one in pairs:
-        if has_given_boxes(one.pair, one.given):
+        if one.links.given:
             continue
         counted = {claim.subject for claim in one.pair.claims if claim.kind is ClaimKind.COUNT}
         spans = [(phrase.start, phrase.end) for phrase in one.pair.phrases]
@@ -233,7 +226,7 @@ def _kept_by_span(one: SelectedPair) -> dict[CharSpan, list[Corners]]:
 def _counted(one: SelectedPair, boxes: dict[CharSpan, list[Corners]]) -> Iterator[_PhraseNumber]:
     """The phrases of which a count needs the candidates: there are few boxes, or a limit may have removed some. None
     of a pair with boxes of its source."""
-    if has_given_boxes(one.pair, one.given):
+    if one.links.given:
         return
     needed = {
         claim.subject
@@ -259,7 +252,6 @@ def _boxes(
     for number, phrase in enumerate(one.pair.phrases if floor else ()):
         if at_floor := floor.get((one.number, number)):
             found.setdefault((phrase.start, phrase.end), []).append(at_floor)
-    links = given_links(one.pair, one.given)
     known: dict[CharSpan, PhraseBoxes] = {}
     for phrase in one.pair.phrases:
         span = (phrase.start, phrase.end)
@@ -269,7 +261,8 @@ def _boxes(
         full = pair_is_full or (settings.boxes_per_phrase is not None and len(kept) >= settings.boxes_per_phrase)
         head = one.pair.caption[phrase.head_start : phrase.head_end]
         if of_span is None:
-            known[span] = PhraseBoxes(kept, None, full, False, head, links.given, links.labels, span in links.crowds)
+            given, labelled, crowd = one.links.given, one.links.labels, span in one.links.crowds
+            known[span] = PhraseBoxes(kept, None, full, False, head, given, labelled, crowd)
             continue
         known[span] = PhraseBoxes(
             kept,

@@ -11,6 +11,7 @@ from gritmill.validation.claims import Recount, given_faults, sheet_faults, verd
 from gritmill.validation.manifest import GivenBoxes
 from gritmill.validation.record import record_model
 from tests.pipeline.pack.test_judge_decoys import boxes
+from transforms.annotations.annotate import given_links
 from transforms.annotations.columns import AnnotationColumns
 from transforms.grit_record import compose
 from transforms.records import Box, Claim, ClaimKind, Pair, Phrase
@@ -59,7 +60,7 @@ def record_of(found, settings, cut, claims, meta="{}"):
     pair = Pair("k", "s", 0, CAPTION, width=64, height=48, phrases=PHRASES, boxes=of_all, claims=tuple(claims))
     pair = replace(pair, boxes_cut=cut, meta=meta)
     kept = select(pair, settings, 0.25)
-    return compose("000000000", pair, kept, check_pair(pair, kept, settings, 0.25, GIVEN))
+    return compose("000000000", pair, kept, check_pair(pair, kept, settings, 0.25, given_links(pair, GIVEN)))
 
 
 def faults(record):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transforms.annotations.annotate import given_links
 from transforms.annotations.columns import AnnotationColumns
 from transforms.claims.verdicts import Checked
 from transforms.records import Box, Claim, ClaimKind, ImageRef, Pair, Phrase
@@ -131,7 +132,7 @@ def test_the_steps_know_the_verdicts_at_each_threshold(
     wanted = list(judged(pair, policy))
     assert list(by_level(pair, policy)) == wanted
     every = replace(pair, claims=rejecting_claims(pair.claims, selection))  # also those that no threshold contradicts
-    one = SelectedPair(0, every, rank_candidates(pair, policy), GIVEN)
+    one = SelectedPair(0, every, rank_candidates(pair, policy), given_links(pair, GIVEN))
     (checker,) = threshold_checkers([one], candidates_of(pair), selection)
     assert list(by_level(pair, policy, checker)) == wanted
 
@@ -160,7 +161,8 @@ def test_the_verdicts_are_those_at_each_threshold(found, per_phrase, per_pair, g
     for level in reversed(range(len(THRESHOLDS))):
         now = changes.get(level, now)
         kept = select(pair, selection, THRESHOLDS[level])
-        assert tuple(now) == (check_pair(pair, kept, selection, THRESHOLDS[level], GIVEN) if kept else ())
+        links = given_links(pair, GIVEN)
+        assert tuple(now) == (check_pair(pair, kept, selection, THRESHOLDS[level], links) if kept else ())
 
 
 def test_a_pair_that_is_carried_with_few_boxes_only() -> None:
