@@ -8,14 +8,13 @@ contradicts anything, which takes less time.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from transforms.annotations.annotate import NO_LINKS, GivenLinks
 from transforms.claims.check_claims import check_claims, spans_of
 from transforms.claims.check_counts import needs_floor
 from transforms.claims.verdicts import Boxes, Checked, Corners, PhraseBoxes, Verdict
 from transforms.records import AT_LEAST, CharSpan, Claim, ClaimKind, Grounding, Pair
-from transforms.selection.select_boxes import Candidates, candidates_of, suppress_many
+from transforms.selection.at_floor import AtFloor, Floor, PhraseNumber, floor_of
+from transforms.selection.select_boxes import Candidates, candidates_of
 from transforms.settings import SelectionSettings
 
 
@@ -33,30 +32,13 @@ class SelectedPair:
     links: GivenLinks = NO_LINKS
 
 
-@dataclass(frozen=True)
-class _AtFloor:
-    """What the detector found for a phrase. left: candidates that suppression leaves. cut: whether the limit of
-    candidates removed others. lowest: the lowest score."""
-
-    left: int
-    cut: bool
-    lowest: float
-
-
-_PhraseNumber = tuple[int, int]
-"""The numbers of a pair and of its phrase."""
-
-Floor = dict[_PhraseNumber, _AtFloor]
-"""What the detector found for each phrase of which a claim needs to know it."""
-
-
 def check_many(
     kept: Sequence[SelectedPair], candidates: Candidates, settings: SelectionSettings, threshold: float
 ) -> list[tuple[Checked, ...]]:
     """The verdicts on the claims of each pair, in their order. candidates: at least all those of these pairs."""
     known = [(one, _kept_by_span(one)) for one in kept if one.pair.claims]
     wanted = {number for one, boxes in known for number in _counted(one, boxes)}
-    floor = _at_floor(candidates, sorted(wanted), {one.number for one, _ in known if one.pair.boxes_cut}, settings)
+    floor = floor_of(candidates, sorted(wanted), {one.number for one, _ in known if one.pair.boxes_cut}, settings)
     verdicts = {
         one.number: check_claims(
             one.pair.claims,
@@ -205,7 +187,7 @@ def _counted_at_floor(pairs: Sequence[SelectedPair], candidates: Candidates, set
         counted = {claim.subject for claim in one.pair.claims if claim.kind is ClaimKind.COUNT}
         spans = [(phrase.start, phrase.end) for phrase in one.pair.phrases]
         wanted += [(one.number, number) for number, span in enumerate(spans) if span in counted]
-    return _at_floor(candidates, sorted(wanted), {one.number for one in pairs if one.pair.boxes_cut}, settings)
+    return floor_of(candidates, sorted(wanted), {one.number for one in pairs if one.pair.boxes_cut}, settings)
 
 
 def _is_settled(claim: Claim, checked: Checked) -> bool:
@@ -223,7 +205,7 @@ def _kept_by_span(one: SelectedPair) -> dict[CharSpan, list[Corners]]:
     return boxes
 
 
-def _counted(one: SelectedPair, boxes: dict[CharSpan, list[Corners]]) -> Iterator[_PhraseNumber]:
+def _counted(one: SelectedPair, boxes: dict[CharSpan, list[Corners]]) -> Iterator[PhraseNumber]:
     """The phrases of which a count needs the candidates: there are few boxes, or a limit may have removed some. None
     of a pair with boxes of its source."""
     if one.links.given:
@@ -248,7 +230,7 @@ def _boxes(
     threshold: float,
 ) -> Boxes:
     pair_is_full = settings.boxes_per_pair is not None and len(one.groundings) >= settings.boxes_per_pair
-    found: dict[CharSpan, list[_AtFloor]] = {}
+    found: dict[CharSpan, list[AtFloor]] = {}
     for number, phrase in enumerate(one.pair.phrases if floor else ()):
         if at_floor := floor.get((one.number, number)):
             found.setdefault((phrase.start, phrase.end), []).append(at_floor)
@@ -274,36 +256,3 @@ def _boxes(
             head,
         )
     return known
-
-
-def _at_floor(
-    candidates: Candidates, wanted: Sequence[_PhraseNumber], cut: set[int], settings: SelectionSettings
-) -> Floor:
-    """What the detector found for these phrases. Each is suppressed on its own, with all scores and sizes.
-
-    cut: the pairs of which the limit of candidates removed some. The limit is the same for all phrases, so they are of
-    the phrases with the most candidates.
-    """
-    if not wanted:
-        return {}
-    phrases = 1 + max(candidates.phrase.max(initial=0), max(phrase for _, phrase in wanted))
-    keys = candidates.pair * phrases + candidates.phrase
-    asked = [pair * phrases + phrase for pair, phrase in wanted]
-    (chosen,) = np.nonzero(np.isin(keys, asked))
-    order = chosen[np.lexsort((*candidates.corners[::-1, chosen], -candidates.score[chosen], keys[chosen]))]
-    left = keys[order[suppress_many(keys[order], candidates.corners[:, order], settings.nms_iou)]]
-    first = np.searchsorted(keys[order], asked)
-    last = np.searchsorted(keys[order], asked, "right")
-    things = np.searchsorted(left, asked, "right") - np.searchsorted(left, asked)
-    limits = {
-        pair: np.bincount(candidates.phrase[candidates.pair == pair], minlength=1).max()
-        for pair in cut.intersection(pair for pair, _ in wanted)
-    }
-    return {
-        number: _AtFloor(
-            int(count),
-            number[0] in cut and end - begin == limits[number[0]],
-            float(candidates.score[order[end - 1]]) if end > begin else 0.0,
-        )
-        for number, count, begin, end in zip(wanted, things, first.tolist(), last.tolist(), strict=True)
-    }
