@@ -181,7 +181,8 @@ def detector_warnings(configuration: "Configuration", inputs: Sequence[str]) -> 
     """What whoever sees the boxes must know, before there is a plan."""
     from pipeline import files
 
-    return bundled.detector_warnings(configuration.detector.model, map(files.canonical, inputs))
+    model, given = configuration.detector.model, bool(configuration.source.columns.boxes)
+    return bundled.detector_warnings(model, map(files.canonical, inputs), given)
 
 
 def _parse_reason(retry_failed: bool | str | None) -> str | None:

@@ -15,6 +15,7 @@ from pipeline import source_kinds
 from pipeline.faults import CallError, first_line, short_repr
 from transforms import bundled
 from transforms.annotations.columns import AnnotationColumns, BoxFormat, BoxUnit
+from transforms.claims.verdicts import rules_version
 from transforms.detectors.settings import DetectorSettings
 from transforms.images import MAX_PIXELS, MAX_SCANS, ImageLimits
 from transforms.settings import (
@@ -226,6 +227,11 @@ class Configuration(Section):
     text: TextSettings = TextSettings()
     shards: ShardSettings = ShardSettings()
     engine: EngineSettings = Field(EngineSettings(), exclude=True)
+
+    @property
+    def claim_rules(self) -> int:
+        """The version of the rules that check the claims of a run; 0: it reads none."""
+        return rules_version(bool(self.source.columns.boxes)) if self.phrases.claims else 0
 
     def packed_with(self, other: "Configuration") -> "Configuration":
         """This configuration with all keys of `pack` from another one. Whether duplicates are `near` belongs to

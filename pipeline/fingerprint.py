@@ -22,6 +22,9 @@ RULES_VERSION = 5
 """Increase it with every code change that changes phrases, boxes or records for the same input. The code that reads
 claims has a version of its own, `READING_VERSION`."""
 
+GIVEN_BOXES_VERSION = 2
+"""The same for the code that links boxes of a source to phrases. Only runs with a column of boxes depend on it."""
+
 
 def ground_fingerprint(
     configuration: Configuration, model_identities: dict[str, str], limit: int | None, family: Family[Any]
@@ -42,6 +45,8 @@ def ground_fingerprint(
     if configuration.phrases.claims:
         words = json_digest([read_list(name) for name in LISTS])
         parts["phrases"] = {**parts["phrases"], "claim_words": words, "claim_reading": READING_VERSION}
+    if configuration.source.columns.boxes:
+        parts["given_boxes"] = GIVEN_BOXES_VERSION
     for section in ("phrases", "detector"):
         if model_identities[section].startswith("folder:"):
             del parts[section]["model"]

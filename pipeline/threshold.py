@@ -30,6 +30,7 @@ _NOT_COMPARED = ("model", "revision", "floor", "span_score")
 
 _SPAN_SCORE = "detector.span_score"
 _DEFAULT = "the detector's default"
+_SET = "as set in the configuration"
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,19 @@ def active_threshold(selection: SelectionSettings, default: Threshold, floor: fl
     """The active threshold: as set, else the detector's default. floor: the `detector.floor` of the candidates."""
     chosen = default
     if selection.score is not None:
-        chosen = Threshold(selection.score, False, "as set in the configuration")
+        chosen = Threshold(selection.score, False, _SET)
     if chosen.score >= floor:
         return chosen
     source = _DEFAULT if chosen.measured else chosen.source
     return Threshold(chosen.score, False, f"{source}; ground kept no box below {floor:g}, its detector.floor")
+
+
+def on_given_boxes(threshold: Threshold, are_all: bool, selection: SelectionSettings) -> Threshold:
+    """The active threshold of data with boxes of the source, which the detector has not scored: it was not measured on
+    them. are_all: whether there are no others."""
+    if are_all:
+        source = f"{_DEFAULT}, not measured on boxes of the source" if selection.score is None else _SET
+        return Threshold(threshold.score, False, source)
+    if not threshold.measured:
+        return threshold
+    return Threshold(threshold.score, True, f"{threshold.source}; not measured on the boxes of the source")

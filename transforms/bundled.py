@@ -19,6 +19,7 @@ MODELS = ("caption-parser", SCENE_GROUNDER)
 SCENE_GROUNDER_WARNING = (
     "scene-grounder works only on drawn scenes like those of the demo; its boxes on other images are meaningless"
 )
+_ONLY_WITHOUT_BOXES = ". It is asked only about pairs that come without boxes"
 
 _PACKAGES = Path(__file__).resolve().parent.parent
 
@@ -57,13 +58,14 @@ def did_you_mean(name: str) -> str:
     return f"; did you mean {close}?" if close else ""
 
 
-def detector_warnings(model: str, inputs: Iterable[str]) -> tuple[str, ...]:
+def detector_warnings(model: str, inputs: Iterable[str], given_boxes: bool = False) -> tuple[str, ...]:
     """What whoever sees boxes of the detector on these inputs must know: of the embedded one, under its name or as a
-    folder, on other images than the bundled scenes. inputs: absolute paths and URIs."""
+    folder, on other images than the bundled scenes. inputs: absolute paths and URIs. given_boxes: whether a column of
+    the source has boxes."""
     examples = folder("examples")
     if not _is_scene_grounder(model) or all(Path(path).is_relative_to(examples) for path in inputs):
         return ()
-    return (SCENE_GROUNDER_WARNING,)
+    return (f"{SCENE_GROUNDER_WARNING}{_ONLY_WITHOUT_BOXES if given_boxes else ''}",)
 
 
 def _is_scene_grounder(model: str) -> bool:

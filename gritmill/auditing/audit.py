@@ -36,7 +36,7 @@ def audit(
     Returns:
       `files`: for each file `uri`, `taken` (what it was taken for), `rows`, `broken` and `fault` (why it cannot be
       read, or not completely). `left_out`: a line for each file whose format is unknown. `runs`: folders of gritmill's
-      runs that files belong to, if their records have claims.
+      runs that files belong to, if their records have claims, and not all boxes come from the source.
       `counts`: the numbers of pictures, pairs, boxes, ….
       `checks`: by name, `title`, `found` among `of` of the `unit`, `per_thousand` with its interval of 95 %, `low` and
       `high` (None if `of` is 0), and `examples`. `claims`: by kind, the same for each verdict, and the number of each

@@ -1,8 +1,9 @@
 """The claims of captions, held against the boxes that the data has.
 
-The embedded caption parser reads them; no other model is used. Whose boxes they are is unknown, so two things differ
-from the verdicts of a run. What a detector found below its threshold is not known: a count with fewer boxes than stated
-is undecided, and counted as `fewer_boxes`. And a phrase without a box may be one that nobody looked for: its claims are
+The embedded caption parser reads them; no other model is used. Whose boxes they are is known only of records of a run
+that lie beside its manifest, so two things differ from the verdicts of a run. What a detector found below its threshold
+is not known, or what nobody has drawn: a count with fewer boxes than stated is undecided, as in a run on boxes of its
+source, and counted as `fewer_boxes`. And a phrase without a box may be one that nobody looked for: its claims are
 undecided.
 """
 
@@ -14,6 +15,7 @@ from itertools import islice
 from gritmill.auditing.checked_row import UNKNOWN, CheckedRow, PhraseKey, key_of
 from pipeline.sources.base import valid_text
 from pipeline.stages.phrases import Phrases
+from transforms.annotations.annotate import given_links
 from transforms.annotations.spans import head_in, occurrences
 from transforms.claims.check_claims import check_claims
 from transforms.claims.verdicts import Checked, Corners, PhraseBoxes, Verdict
@@ -82,6 +84,9 @@ def _boxes_by_phrase(checked: CheckedRow, pair: Pair) -> tuple[dict[CharSpan, Ph
     the number of all phrases of the data that have boxes."""
     kept: dict[CharSpan, dict[Corners, None]] = {(one.start, one.end): {} for one in pair.phrases}
     phrases: dict[PhraseKey, Phrase | None] = {}
+    width, height = checked.row.size
+    links = given_links(replace(pair, meta=checked.row.meta, width=width, height=height), checked.row.given)
+    crowded = set(links.crowds)
     unknown = []
     for box, (x1, y1, x2, y2) in checked.sound:
         key = key_of(box)
@@ -93,11 +98,17 @@ def _boxes_by_phrase(checked: CheckedRow, pair: Pair) -> tuple[dict[CharSpan, Ph
                 words = pair.caption[slice(*key)] if isinstance(key, tuple) else key
                 unknown.append(f"{box.place} {words[:60]!r}")
         if phrase := phrases[key]:
+            if box.crowd:
+                crowded.add((phrase.start, phrase.end))
             corners = max(x1, 0.0), max(y1, 0.0), min(x2, 1.0), min(y2, 1.0)
             if corners[0] < corners[2] and corners[1] < corners[3]:
                 kept[phrase.start, phrase.end][corners] = None
     heads = {(one.start, one.end): pair.caption[one.head_start : one.head_end] for one in pair.phrases}
-    return {span: PhraseBoxes(tuple(found), head=heads[span]) for span, found in kept.items()}, unknown, len(phrases)
+    boxes = {
+        span: PhraseBoxes(tuple(found), None, False, False, heads[span], links.given, links.labels, span in crowded)
+        for span, found in kept.items()
+    }
+    return boxes, unknown, len(phrases)
 
 
 def _phrase_of(key: PhraseKey, pair: Pair, ends: bool) -> Phrase | None:

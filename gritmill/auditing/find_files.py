@@ -11,6 +11,7 @@ from pipeline.files.typed import find_typed
 from pipeline.pack.manifest import Manifest, read_manifest
 from pipeline.plan.braces import expand
 from pipeline.source_kinds import METADATA, unpacked_name
+from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 
 _ENDINGS = (".parquet", ".jsonl", ".ndjson", ".json", ".tar", ".tgz", ".tsv")
 """What is read in a folder. A .txt may be anything there, such as a licence: name it."""
@@ -36,10 +37,21 @@ def find_files(inputs: Sequence[str]) -> list[str]:
 
 
 def runs_with_claims(uris: Iterable[str]) -> list[str]:
-    """The run folders of gritmill to which some of the files belong, if their records have verdicts on claims."""
+    """The run folders of gritmill to which some of the files belong, if their records have verdicts on claims that a
+    detector has looked at."""
     shards = dict.fromkeys(map(files.parent, uris))
     folders = [files.parent(folder) for folder in shards if files.name(folder) == layout.SHARDS]
-    return [folder for folder in folders if (manifest := _manifest(folder, OSError)) and manifest.claim_rules]
+    manifests = ((folder, _manifest(folder, OSError)) for folder in folders)
+    return [folder for folder, one in manifests if one and one.claim_rules and not one.are_all_given]
+
+
+def given_columns(uri: str) -> AnnotationColumns:
+    """The columns with boxes of the sources of the run of gritmill to which a file belongs; none if it is of no run."""
+    folder = files.parent(uri)
+    manifest = _manifest(files.parent(folder), OSError) if files.name(folder) == layout.SHARDS else None
+    with suppress(RunFault):  # settings of another release
+        return manifest.settings.source.annotations if manifest else NOTHING_GIVEN
+    return NOTHING_GIVEN
 
 
 def _manifest(folder: str, *faults: type[Exception]) -> Manifest | None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from gritmill.auditing.grounded_row import GroundedRow, WrittenBox, WrittenSpan, numbers_in, whole
-from transforms.annotations.cells import as_number, items_of
+from transforms.annotations.cells import as_number, is_crowd, items_of
 from transforms.annotations.columns import BadCell
 from transforms.annotations.spans import mentions
 from transforms.text.grounded_caption import Corners
@@ -77,6 +77,7 @@ def read_grit(row: Row, place: str) -> GroundedRow:
         tuple(boxes),
         size=size_in(row),
         lines=(len(rows), len(others[0])) if others else None,
+        meta=_text(row.get("meta")) or "{}",
     )
 
 
@@ -117,7 +118,10 @@ def read_coco(row: Row, place: str) -> GroundedRow:
         text = _text(item.get("phrase") or item.get("category"))
         # One annotation may be the box of several phrases.
         spans = _mentions(item.get("tokens_positive") if caption is not None else None, caption or "")
-        boxes += [WrittenBox(f"annotations[{number}]", corners, score, at, None if at else text) for at in spans]
+        crowd = is_crowd(item)
+        boxes += [
+            WrittenBox(f"annotations[{number}]", corners, score, at, None if at else text, crowd=crowd) for at in spans
+        ]
     return _in_pixels(row, place, caption, boxes)
 
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.text.grounded_caption import Corners
 
 _NUMBERS = frozenset((int, float))
@@ -21,6 +22,7 @@ class WrittenBox:
     span: of its phrase; None if the format has none, or if it is not a pair of numbers. text: the words of its phrase,
       if the file has them. expression: the span of its referring expression. copy: the box beside this span, if the
       file repeats box and score there, as GRIT does. place: what the box is called in messages: "noun_chunks[3]".
+      crowd: whether the file marks it as one around several things, as COCO does.
     """
 
     place: str
@@ -30,6 +32,7 @@ class WrittenBox:
     text: str | None = None
     expression: WrittenSpan | None = None
     copy: tuple[Any, ...] | None = None
+    crowd: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class GroundedRow:
     size: width and height of the image in pixels; 0 if unknown.
     ends: whether only the ends of phrases are known: each span is empty, and at the end of its phrase.
     lines: the numbers of rows in the lists that belong together, which should be equal; see GRIT.
+    meta: other values from the source, a JSON object, as in records of gritmill. given: the columns with boxes, if
+      these are records of a run whose source has some.
     tolerance: the fractions of width and height by which a corner may be outside, because of rounding.
     problems: names of checks that the reader of the format has found, with a detail.
     """
@@ -56,6 +61,8 @@ class GroundedRow:
     size: tuple[int, int] = (0, 0)
     ends: bool = False
     lines: tuple[int, int] | None = None
+    meta: str = "{}"
+    given: AnnotationColumns = NOTHING_GIVEN
     tolerance: tuple[float, float] = (1e-6, 1e-6)
     problems: dict[str, str] = field(default_factory=dict)
 

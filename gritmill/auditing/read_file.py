@@ -30,7 +30,7 @@ _HEAD = 1 << 20
 _LONGEST_JSON = 64 << 20
 _USED = (
     *("noun_chunks", "ref_exps", "grounding", "detection", "groundings", "truth", "annotations"),
-    *("grounded", "conversations", "width", "height", *CAPTIONS, *PICTURES),
+    *("grounded", "conversations", "width", "height", "meta", *CAPTIONS, *PICTURES),
 )
 """The columns of a table that are read, as far as they have no bytes: images are not needed."""
 

@@ -1,16 +1,17 @@
 """A file -> its `GroundedRow`s: recognises the format, and reads each row in it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from gritmill.auditing.find_files import given_columns
 from gritmill.auditing.formats import READERS, AuditFormat, recognised
 from gritmill.auditing.grounded_row import GroundedRow
 from gritmill.auditing.read_dialect import DialectReader, column_in
 from gritmill.auditing.read_file import BrokenRow, Picked, kind_of, rows_of
 from pipeline.faults import CallError, printable
-from transforms.annotations.columns import BadCell
+from transforms.annotations.columns import NOTHING_GIVEN, BadCell
 from transforms.culprits import message_of
 from transforms.wording import listed, suggestion
 
@@ -100,8 +101,11 @@ class RowReader:
         return plan
 
     def _plan_format(self, uri: str, kind: str, name: AuditFormat) -> Planned:
+        given = given_columns(uri) if name is AuditFormat.GRIT else NOTHING_GIVEN
+
         def read(row: Any, place: str) -> Iterator[GroundedRow]:
-            yield READERS[name](row, place)
+            found = READERS[name](row, place)
+            yield replace(found, given=given) if given.boxes else found
 
         return Planned(uri, kind, str(name), "", read)
 

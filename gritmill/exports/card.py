@@ -10,9 +10,12 @@ from gritmill import truth_sheet
 from gritmill.exports.format import ExportCounts, Format, MeasuresTruth
 from gritmill.exports.options import as_command
 from gritmill.pages.render import render
+from pipeline.pack.given_boxes import given_line
 from pipeline.pack.manifest import Manifest
 
 CARD_NAME = "README.md"
+
+_NOT_REVIEWED = "were not reviewed one by one"
 
 _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "n>1B")
 """The size categories of the hub. The limits are the powers of ten from 1000."""
@@ -39,19 +42,36 @@ def render_card(
     if path := export_format.data_files:  # otherwise the hub loads the file types it knows: export.json and images
         head["configs"] = [{"config_name": "default", "data_files": [{"split": "train", "path": path}]}]
     boxes = sum(shard.boxes for shard in manifest.shards)
+    line = given_line(manifest.given_boxes, manifest.ledger.written, boxes)
     values = {
         "to": to,
         "command": as_command(to, used) + (" --calibration CALIBRATION" if checked else ""),
         "version": version("gritmill"),  # the run may be of another one
         "tokenizer": used.get("tokenizer"),
         "manifest": manifest,
+        "made_by": _made_by(manifest),
         "counts": sorted(counts.items()),
         "about": export_format.description,
         "claims": list(truth_sheet.claim_rows(manifest.claims)),
         "truth": [
             *truth_sheet.lines(manifest.truth_sheet, boxes, manifest.ledger.written),
+            *([("boxes of the source", line)] if line else []),
             ("boxes that people checked", checked or "not known: none (`--calibration`)"),
         ],
         "more_truth": list(export_format.truth_lines(counts)) if isinstance(export_format, MeasuresTruth) else [],
     }
     return render("card.md.jinja", head=yaml.safe_dump(head, sort_keys=False).strip(), **values) + "\n"
+
+
+def _made_by(manifest: Manifest) -> str:
+    """Where the boxes come from, as a sentence."""
+    given, columns = manifest.given_boxes, manifest.configuration["source"].get("columns", {}).get("boxes")
+    if manifest.are_all_given:
+        return "The boxes come from the source, and from no detector"
+    if given and given.pairs:
+        return f"The boxes come from the source and from a detector; those of the detector {_NOT_REVIEWED}"
+    if columns and not given:  # of an earlier version
+        return (
+            f"The boxes come from a detector, except where the source has some; those of the detector {_NOT_REVIEWED}"
+        )
+    return f"The boxes come from a detector and {_NOT_REVIEWED}"

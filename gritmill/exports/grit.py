@@ -30,7 +30,7 @@ _TYPES |= dict.fromkeys(_CLIP, pa.float64())
 SCHEMA = pa.schema([pa.field(name, _TYPES[name]) for name in _NAMES])
 
 LOW_SCORES = """Kosmos-2's loader drops rows with a score below 0.65 unless it is called with another
-`--box-score-threshold`. That value was chosen for GLIP. The scores here are those of the detector, unchanged."""
+`--box-score-threshold`. That value was chosen for GLIP. The scores here are unchanged."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def write_page(
         manifest=manifest,
         models={name: manifest.configuration[name]["model"] for name in ("phrases", "detector")},
         report=report,
-        warnings=plan.warnings,  # an older manifest has none
+        warnings=() if report.are_all_given else plan.warnings,  # an older manifest has none
         outcomes=list(report.ledger.outcomes()),
         threshold=report.threshold.line,
         truth=truth,

@@ -17,6 +17,7 @@ from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.truth_sheet import NO_DECOYS, AskedDecoys
 from pipeline.tables.decoys import open_decoys
 from pipeline.tables.detections import open_detections
+from transforms.annotations.annotate import given_links
 from transforms.grit_record import COLUMNS, KeptPair, uid
 from transforms.images import matches_digest
 from transforms.selection.check_kept import SelectedPair, check_many
@@ -150,7 +151,7 @@ class PackedRows:
             rows = open_decoys(files.join(self.folder, layout.DETECTIONS)).read(chunk, of_decoys)
             asked = judge_decoys(rows, selected.candidates, policy.selection, policy.threshold)
         kept = [
-            SelectedPair(row, pair, in_record_order(boxes))
+            SelectedPair(row, pair, in_record_order(boxes), given_links(pair, policy.given))
             for row, (pair, boxes) in enumerate(selected.pairs())
             if boxes
         ]

@@ -43,11 +43,19 @@ class Sheet(_Part):
     rules: NonNegativeInt
 
 
+class GivenBoxes(_Part):
+    """The content of `given_boxes`."""
+
+    pairs: NonNegativeInt
+    boxes: NonNegativeInt
+
+
 class Sums(_Part):
     """Sums over records. The sheet of an earlier version is not known."""
 
     claims: list[Claims] = Field(default_factory=list)
     truth_sheet: Sheet | None = None
+    given_boxes: GivenBoxes | None = None
 
 
 class Numbers(_Part):
@@ -82,11 +90,18 @@ class Ledger(_Part):
     failed: dict[str, dict[str, NonNegativeInt]]
 
 
+class Columns(_Part):
+    """Columns of the source."""
+
+    boxes: list[str] = Field(default_factory=list)
+
+
 class Source(_Part):
     """The section `source` of the configuration."""
 
     max_pixels: PositiveInt
     max_scans: PositiveInt | None = None
+    columns: Columns = Field(default_factory=Columns)
 
 
 class Text(_Part):

@@ -11,7 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from gritmill.validation.claims import OF_DECOYS, Recount, claim_faults, claims_by_verdict, sheet_faults, verdict_faults
+from gritmill.validation.claims import (
+    OF_DECOYS,
+    Recount,
+    claim_faults,
+    claims_by_verdict,
+    given_faults,
+    sheet_faults,
+    verdict_faults,
+)
 from gritmill.validation.detections import PackedRows
 from gritmill.validation.image import image_faults
 from gritmill.validation.manifest import Numbers, Shard, Stats, Sums
@@ -22,6 +30,7 @@ from pipeline import files, layout
 from pipeline.files.typed import is_intact
 from pipeline.pack.truth_sheet import RULES_VERSION as SHEET_RULES
 from transforms import grit_record
+from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.read_ahead import read_ahead
 from transforms.wording import counted
 
@@ -75,8 +84,8 @@ class ShardCheck:
     """Checks the shards of a run.
 
     verdicts: whether claims were checked by the rules of this release. threads: that decode images. decode: whether all
-    of them are decoded, also those that `ground` decoded. sums: of the stats of each shard so far; None if they cannot
-    be read.
+    of them are decoded, also those that `ground` decoded. given: the columns of the source with boxes. sums: of the
+    stats of each shard so far; None if they cannot be read.
     """
 
     folder: str
@@ -85,6 +94,7 @@ class ShardCheck:
     verdicts: bool
     threads: int
     decode: bool = False
+    given: AnnotationColumns = NOTHING_GIVEN
     sums: list[Sums | None] = field(default_factory=list)
 
     def shard(self, number: int, shard: Shard, packed: PackedRows | None) -> Iterator[Finding]:
@@ -109,7 +119,7 @@ class ShardCheck:
         if isinstance(stats, str):
             yield Finding(name, "", stats)
         self.sums.append(None if isinstance(stats, str) else stats)
-        recount = Recount()
+        recount = Recount(self.given)
         yield from self._tar(f"{number:05}", shard, rows, packed, recount)
         if isinstance(stats, Stats) and recount.records == shard.samples:
             unknown = () if packed and packed.has_decoys else OF_DECOYS
@@ -149,7 +159,7 @@ class ShardCheck:
             recount.add(record)
             found = packed.faults(record, recount.sheet) if packed else None
             if found is None and self.verdicts:  # without the detections, less can be said
-                found = list(verdict_faults(record))
+                found = list(verdict_faults(record, self.given))
             return found or ()
 
         def check(key: str, members: dict[str, bytes]) -> _Sample:
@@ -201,6 +211,8 @@ def _recount_faults(stats: Stats, recount: Recount, unknown: Iterable[str]) -> I
     """Yields how the stats differ from the sums over records. unknown: sums that nothing is known of."""
     stated = claims_by_verdict(one.model_dump() for one in stats.claims)
     yield from claim_faults(stated, recount.claims, "records")
+    if stats.given_boxes:
+        yield from given_faults(stats.given_boxes, recount.given_pairs, recount.given_boxes)
     if stats.truth_sheet and stats.truth_sheet.rules == SHEET_RULES:
         sheet = stats.truth_sheet.model_dump(exclude={"rules"})
         recount.sheet.update({name: sheet[name] for name in unknown})

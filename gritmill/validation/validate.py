@@ -14,7 +14,7 @@ from os import PathLike
 from pydantic import ValidationError
 
 from gritmill.shard_processes import count_processes
-from gritmill.validation.claims import ClaimKey, claim_faults, claims_by_verdict, sheet_faults
+from gritmill.validation.claims import ClaimKey, claim_faults, claims_by_verdict, given_faults, sheet_faults
 from gritmill.validation.detections import PackedRows
 from gritmill.validation.manifest import Manifest, Shard, Sums
 from gritmill.validation.open_rows import open_rows
@@ -24,7 +24,8 @@ from gritmill.validation.shard import CHANGED, Finding, ShardCheck, first_uid
 from pipeline import files, layout
 from pipeline.faults import CallError, RunFault, first_line
 from pipeline.files.typed import is_intact
-from transforms.claims.verdicts import RULES_VERSION
+from transforms.annotations.columns import AnnotationColumns
+from transforms.claims.verdicts import rules_version
 from transforms.devices import available_cores
 from transforms.text import dialects
 
@@ -77,7 +78,9 @@ def validate(
     samples = [min(shard.samples, limit or shard.samples) for shard in manifest.shards]
     number = count_processes(processes, samples, _SAMPLES_PER_PROCESS, [folder])
     threads = max(1, available_cores() // number)
-    check = ShardCheck(folder, rules, limit, manifest.claim_rules == RULES_VERSION, threads, decode)
+    given = AnnotationColumns(boxes=tuple(source.columns.boxes))
+    known = manifest.claim_rules == rules_version(bool(given.boxes))
+    check = ShardCheck(folder, rules, limit, known, threads, decode, given)
     packed = _packed_rows(folder, manifest.shards) if limit is None else iter(())
     if number > 1:
         yield from check_in_processes(check, manifest.shards, packed, number)
@@ -109,6 +112,9 @@ def _sum_faults(manifest: Manifest, sums: Sequence[Sums | None]) -> Iterator[str
     for part in parts:
         claims.update(claims_by_verdict(one.model_dump() for one in part.claims))
     yield from claim_faults(claims_by_verdict(one.model_dump() for one in manifest.claims), claims, "stats")
+    known = [part.given_boxes for part in parts if part.given_boxes]
+    if known and len(known) == len(parts):
+        yield from given_faults(manifest.given_boxes, sum(one.pairs for one in known), sum(one.boxes for one in known))
     sheets = [part.truth_sheet for part in parts]
     versions = {sheet.rules if sheet else None for sheet in sheets}
     if manifest.truth_sheet is None or versions != {manifest.truth_sheet.rules}:

@@ -6,6 +6,7 @@ select_rows, count         selects the boxes of a chunk; counts the kept pairs o
 duplicates                 pairs that repeat an earlier pair
 ledger, statistics         the outcome of every pair; histograms and the effect of other thresholds
 claim_counts               the claims of written pairs, by verdict
+given_boxes                how many boxes of written pairs come from the source
 judge_decoys               what the detector found of the decoys of a chunk
 truth_sheet                sums over written pairs that say how far the data can be trusted
 shard_stats                the stats file of a finished shard

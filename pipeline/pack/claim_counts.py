@@ -99,5 +99,5 @@ def rejected_line(rejected: Mapping[str, int], written: int) -> str:
         return ""
     return (
         f"contradicted claims reject {dropped:,} of {counted(pairs, 'pair')} that would be written otherwise "
-        f"({dropped / pairs:.0%}); the detector may be wrong about many of them: look at some with gritmill view"
+        f"({dropped / pairs:.0%}); the boxes of many of them may be wrong: look at some with gritmill view"
     )

@@ -15,7 +15,7 @@ from pipeline.pack.statistics import Statistics
 from pipeline.tables.decoys import decoys_of
 from pipeline.tables.detections import open_detections
 from pipeline.tables.table import Table
-from transforms.annotations.annotate import left_out
+from transforms.annotations.annotate import given_links, left_out
 from transforms.filters import explain, unknown_columns
 from transforms.records import Fault, Grounding, Pair, Reason
 from transforms.selection.check_kept import SelectedPair, open_claims, threshold_checkers
@@ -126,7 +126,10 @@ def judge_rows(
                 others[row] = replace(pair, claims=tuple(claims))
     statistics.add_levels(selected.subset(never_rejected[selected.row]))
     statistics.add_boxes(needed.subset(kept[needed.row] & (needed.score >= policy.threshold)))
-    found = [SelectedPair(*one) for one in zip(others, others.values(), selected.groundings(others), strict=True)]
+    found = [
+        SelectedPair(row, pair, groundings, given_links(pair, policy.given))
+        for (row, pair), groundings in zip(others.items(), selected.groundings(others), strict=True)
+    ]
     for one, checker in zip(found, threshold_checkers(found, selected.candidates, policy.selection), strict=True):
         statistics.add_sweep(sweep(one.pair, one.groundings, policy, statistics.thresholds, checker=checker))
 

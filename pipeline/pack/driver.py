@@ -23,7 +23,6 @@ from pipeline.plan.work_list import Work
 from pipeline.tables.decoys import open_decoys
 from pipeline.tables.detections import open_detections
 from pipeline.threshold import active_threshold
-from transforms.claims.verdicts import RULES_VERSION
 from transforms.garbage import importing
 from transforms.read_ahead import map_in_threads
 from transforms.selection.judge import Policy
@@ -205,7 +204,7 @@ def _check_output(
         difference = ""
         if manifest:
             changed = changed_keys(manifest.configuration, configuration)
-            if manifest.claim_rules not in (0, RULES_VERSION):
+            if manifest.claim_rules not in (0, configuration.claim_rules):
                 changed.append("the rules that check claims")
             if manifest.fingerprints.decoys != decoys:
                 changed.append("the decoys")

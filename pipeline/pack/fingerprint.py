@@ -13,7 +13,6 @@ from pipeline.pack.shard_stats import FORMAT
 from pipeline.plan.plan import Plan
 from pipeline.tables.decoys import decoys_of, list_decoys, open_decoys, usable_chunks
 from pipeline.tables.table import Table
-from transforms.claims.verdicts import RULES_VERSION
 from transforms.read_ahead import map_in_threads
 from transforms.selection.judge import Policy
 
@@ -27,8 +26,8 @@ def compute_pack_fingerprint(
     newer: dict[str, Any] = {"duplicates": "exact"} if policy.exact_duplicates else {}
     if decoys:
         newer["decoys"] = decoys
-    if plan.configuration.phrases.claims:
-        newer["claims"] = RULES_VERSION
+    if rules := plan.configuration.claim_rules:
+        newer["claims"] = rules
     return json_digest(
         {
             "rows": list(row_digests),

@@ -18,12 +18,13 @@ from pipeline.files.lock import user_of
 from pipeline.files.typed import OpenModel, find_typed, first_fault, publish_typed
 from pipeline.pack import claim_counts, truth_sheet
 from pipeline.pack.claim_counts import ClaimCount
+from pipeline.pack.given_boxes import GivenBoxes, boxes_by
+from pipeline.pack.given_boxes import add_up as add_up_given
 from pipeline.pack.ledger import Examples, Ledger, RangeCount, unknown_columns
 from pipeline.pack.shard_stats import ShardStats, remove_shards
 from pipeline.pack.truth_sheet import TruthSheet
 from pipeline.plan.plan import Plan
-from pipeline.threshold import Threshold
-from transforms.claims.verdicts import RULES_VERSION
+from pipeline.threshold import Threshold, on_given_boxes
 from transforms.selection.judge import Policy
 
 FORMAT = 1
@@ -33,6 +34,7 @@ ABSENT_IF_EMPTY = (
     "claims",
     "claim_rules",
     "truth_sheet",
+    "given_boxes",
     "unknown_columns",
     "left_out",
     "left_out_examples",
@@ -84,7 +86,8 @@ class Manifest(OpenModel):
 
     warnings: what whoever sees the boxes must know. unknown_columns, left_out, left_out_examples: see `ledger`.
     claims: of all written pairs. claim_rules: the version of the rules that they were checked by; 0: none were.
-    truth_sheet: of all written pairs; None: not known. limit: the value of `--limit`. models: identities by
+    truth_sheet: of all written pairs; None: not known. given_boxes: the same; None also if no column of the source has
+    boxes. limit: the value of `--limit`. models: identities by
     configuration section. configuration: as written, possibly by another release.
     """
 
@@ -103,6 +106,7 @@ class Manifest(OpenModel):
     claims: tuple[ClaimCount, ...] = ()
     claim_rules: int = 0
     truth_sheet: TruthSheet | None = None
+    given_boxes: GivenBoxes | None = None
     partial: bool
     limit: int | None
     threshold: Threshold
@@ -137,7 +141,7 @@ class Manifest(OpenModel):
             rejected_examples={},
             source_faults=tuple(RecordedFault(source=s.uri, fault=s.fault) for s in plan.sources if s.fault),
             warnings=plan.warnings,
-            claim_rules=RULES_VERSION if plan.configuration.phrases.claims else 0,
+            claim_rules=plan.configuration.claim_rules,
             partial=partial,
             limit=plan.limit,
             threshold=threshold,
@@ -146,6 +150,16 @@ class Manifest(OpenModel):
             configuration=plan.configuration.packed_with(configuration).model_dump(mode="json"),
             versions={},
         )
+
+    @property
+    def are_all_given(self) -> bool:
+        """Whether all written pairs come with boxes."""
+        return bool(self.given_boxes and self.given_boxes.are_all(self.ledger.written))
+
+    @property
+    def boxes_by(self) -> str:
+        """Who made the boxes: the detector, the source, or both."""
+        return boxes_by(self.given_boxes, self.ledger.written, str(self.configuration["detector"]["model"]))
 
     @property
     def settings(self) -> Configuration:
@@ -186,9 +200,15 @@ def write_manifest(
             "left_out_examples": _first_examples([c.left_out_examples for c in ranges]),
             "claims": claim_counts.add_up(s.claims for s in shards),
             "truth_sheet": truth_sheet.add_up(s.truth_sheet for s in shards),
+            "given_boxes": (given := add_up_given(s.given_boxes for s in shards)),
             "versions": versions(),
         }
     )
+    if given and given.pairs:
+        threshold = on_given_boxes(manifest.threshold, manifest.are_all_given, manifest.settings.selection)
+        # If no detector was asked for any of the boxes, nobody needs to be warned of it.
+        warnings = () if manifest.are_all_given else manifest.warnings
+        manifest = manifest.model_copy(update={"threshold": threshold, "warnings": warnings})
     publish_typed(files.join(output, layout.MANIFEST), manifest)
     return manifest
 

@@ -14,6 +14,7 @@ from pipeline.files.typed import as_json, publish_typed, read_many, read_typed
 from pipeline.fingerprint import json_digest
 from pipeline.pack import claim_counts
 from pipeline.pack.claim_counts import ClaimCount
+from pipeline.pack.given_boxes import GivenBoxes, given_line
 from pipeline.pack.ledger import Examples, Ledger
 from pipeline.pack.manifest import ABSENT_IF_EMPTY, Manifest, RecordedFault
 from pipeline.pack.statistics import Histograms, read_statistics
@@ -95,6 +96,17 @@ class Report:
     claims: tuple[ClaimCount, ...] = ()
     claim_rules: int = 0
     truth_sheet: TruthSheet | None = None
+    given_boxes: GivenBoxes | None = None
+
+    @property
+    def are_all_given(self) -> bool:
+        """Whether all written pairs come with boxes."""
+        return bool(self.given_boxes and self.given_boxes.are_all(self.ledger.written))
+
+    @property
+    def given_line(self) -> str:
+        """What the report says about boxes of the source; empty if there are none."""
+        return given_line(self.given_boxes, self.ledger.written, self.boxes)
 
     @property
     def claims_line(self) -> str:
@@ -144,6 +156,7 @@ def write_report(output: str, folder: str, manifest: Manifest) -> Report:
         claims=manifest.claims,
         claim_rules=manifest.claim_rules,
         truth_sheet=manifest.truth_sheet,
+        given_boxes=manifest.given_boxes,
     )
     publish_typed(files.join(output, layout.REPORT), report)
     return report

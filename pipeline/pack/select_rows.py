@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.tables.pair_rows import build_records, from_table, list_column
-from transforms.annotations.annotate import has_given_boxes
+from transforms.annotations.annotate import given_links, has_given_boxes
 from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.records import Box, Fault, Grounding, Pair, Reason
 from transforms.selection.ambiguous_phrases import ambiguous_phrases
@@ -134,7 +134,7 @@ class SelectedRows:
     def with_verdicts(self, kept: Iterable[tuple[int, Kept]], policy: Policy) -> Iterator[Kept]:
         """Yields kept pairs with the verdicts on their claims. kept: the row of each pair, and the pair."""
         found = list(kept)
-        pairs = [SelectedPair(row, one.pair, one.groundings) for row, one in found]
+        pairs = [SelectedPair(row, one.pair, one.groundings, given_links(one.pair, policy.given)) for row, one in found]
         verdicts = check_many(pairs, self.candidates, policy.selection, policy.threshold)
         yield from (replace(one, verdicts=checked) for (_, one), checked in zip(found, verdicts, strict=True))
 

@@ -9,6 +9,7 @@ from pipeline import files, layout
 from pipeline.faults import EnvironmentFault
 from pipeline.files.typed import read_typed
 from pipeline.pack.claim_counts import ClaimCount
+from pipeline.pack.given_boxes import GivenBoxes
 from pipeline.pack.ledger import Examples, Failures
 from pipeline.pack.truth_sheet import TruthSheet
 from transforms.read_ahead import map_in_threads
@@ -25,6 +26,7 @@ class ShardStats:
     of the tar. repeated_bytes: of images that an earlier sample of the shard has too, because every sample contains its
     image; a release before 0.2 did not count them. claims: of the written pairs, in order; absent if there are none.
     truth_sheet: of the written pairs; None if the run has neither claims nor decoys, or if an earlier version wrote it.
+    given_boxes: None if no column of the source has boxes, or if an earlier version wrote it.
     """
 
     REMEDY: ClassVar[str] = "remove it and run gritmill pack again"
@@ -42,10 +44,11 @@ class ShardStats:
     repeated_bytes: int = 0
     claims: tuple[ClaimCount, ...] = ()
     truth_sheet: TruthSheet | None = None
+    given_boxes: GivenBoxes | None = None
 
     @model_serializer(mode="wrap")
     def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        optional = ("repeated_bytes", "claims", "truth_sheet")
+        optional = ("repeated_bytes", "claims", "truth_sheet", "given_boxes")
         return {key: value for key, value in serialize(self).items() if value or key not in optional}
 
 

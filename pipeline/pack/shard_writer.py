@@ -18,6 +18,7 @@ from pipeline.faults import EnvironmentFault
 from pipeline.files.publish import publish, publish_bytes
 from pipeline.files.typed import publish_typed
 from pipeline.pack.claim_counts import Verdicts, add_claims, claim_counts
+from pipeline.pack.given_boxes import GivenBoxes
 from pipeline.pack.judge_decoys import judge_decoys
 from pipeline.pack.ledger import Examples, Failures, add_failure, failed_pairs
 from pipeline.pack.plan_shards import Piece, ShardPlan
@@ -30,6 +31,8 @@ from pipeline.sources.fetch_images import fetch_images
 from pipeline.tables.decoys import open_decoys
 from pipeline.tables.detections import open_detections
 from transforms import images
+from transforms.annotations.annotate import has_given_boxes
+from transforms.annotations.columns import AnnotationColumns
 from transforms.grit_record import compose, index_schema
 from transforms.records import Fault
 from transforms.selection.judge import Kept, Policy
@@ -71,7 +74,7 @@ class ShardWriter:
         claims, limits = settings.phrases.claims, settings.source.image_limits
         names = tuple(self.policy.text.dialect)
         records = _RecordBuffer(index_schema(claims, self.decoys))
-        shard = _ShardInProgress(plan.number, names, limits, claims, self.decoys, records)
+        shard = _ShardInProgress(plan.number, names, limits, claims, self.decoys, records, self.policy.given)
         with publish(files.join(self.output, layout.shard_tar(plan.number))) as file:
             shard.write_tar(file, enumerate(zip(kept, fetched, strict=True)))
             if shard.pairs != plan.pairs:
@@ -109,8 +112,8 @@ class ShardWriter:
 @dataclass
 class _ShardInProgress:
     """The state of a shard while it is written. claims, decoys: whether its records have claims, and decoys that were
-    not found. images: the digests of the images in it. verdicts: on the claims of its samples. sums: of its truth
-    sheet."""
+    not found. given: columns of the source with boxes. images: the digests of the images in it. verdicts: on the
+    claims of its samples. sums: of its truth sheet. of_source: the boxes of each sample that comes with boxes."""
 
     shard: int
     dialects: tuple[str, ...]
@@ -118,6 +121,7 @@ class _ShardInProgress:
     claims: bool
     decoys: bool
     records: "_RecordBuffer"
+    given: AnnotationColumns
     failed: Failures = field(default_factory=dict)
     failed_examples: Examples = field(default_factory=dict)
     boxes: int = 0
@@ -127,6 +131,7 @@ class _ShardInProgress:
     repeated_bytes: int = 0
     verdicts: Verdicts = field(default_factory=Verdicts)
     sums: Sums = field(default_factory=Sums)
+    of_source: list[int] = field(default_factory=list)
 
     def write_tar(
         self, file: BinaryIO, fetched: Iterable[tuple[int, tuple[tuple[Kept, AskedDecoys], bytes | Fault]]]
@@ -147,6 +152,8 @@ class _ShardInProgress:
                     self.repeated_bytes += len(image)
                 self.images.add(kept.pair.image.digest)
                 self.boxes += len(kept.groundings)
+                if has_given_boxes(kept.pair, self.given):
+                    self.of_source.append(len(kept.groundings))
                 if self.claims:
                     add_claims(self.verdicts, kept.pair.claims, kept.verdicts)
                 if self.claims or self.decoys:
@@ -188,6 +195,7 @@ class _ShardInProgress:
             repeated_bytes=self.repeated_bytes,
             claims=claim_counts(self.verdicts),
             truth_sheet=TruthSheet(**self.sums) if self.claims or self.decoys else None,
+            given_boxes=GivenBoxes(len(self.of_source), sum(self.of_source)) if self.given.boxes else None,
         )
 
 

@@ -45,6 +45,8 @@ def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:
         yield f"column {column}: {text}"
     for what, number in report.left_out.items():
         yield f"left out: {what}: {number:,}, for example of {report.left_out_examples[what]}"
+    if report.given_line:
+        yield report.given_line
     if report.claims_line:
         yield report.claims_line
     if report.claims_warning:
@@ -58,10 +60,8 @@ def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:
     ground = report.ground
     if pace and ground.pairs_per_second:
         forecast = f", {ground.hours_per_million:.3g} h per million" if report.ledger.read >= _FORECAST_PAIRS else ""
-        yield (
-            f"ground: {ground.pairs_per_second:.3g} pairs/s per worker{forecast}; "
-            f"detector busy {ground.detector_busy:.0%}"
-        )
+        busy = "" if report.are_all_given else f"; detector busy {ground.detector_busy:.0%}"
+        yield f"ground: {ground.pairs_per_second:.3g} pairs/s per worker{forecast}{busy}"
     yield f"score threshold {report.threshold.line}"
     yield f"shards and manifest in {output}, report in {layout.REPORT_PAGE}"
 

@@ -100,7 +100,8 @@ class Plan:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What whoever sees the boxes must know."""
-        return bundled.detector_warnings(self.configuration.detector.model, (source.uri for source in self.sources))
+        settings, uris = self.configuration, (source.uri for source in self.sources)
+        return bundled.detector_warnings(settings.detector.model, uris, bool(settings.source.columns.boxes))
 
     def open_source(self, uri: str) -> Source:
         """Opens a planned source."""

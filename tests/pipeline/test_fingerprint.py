@@ -10,6 +10,7 @@ from pipeline.pack.fingerprint import compute_pack_fingerprint
 from pipeline.pack.manifest import changed_keys
 from pipeline.plan.plan import Plan, read_plan
 from tests.pipeline.builders import configuration
+from transforms.claims.verdicts import RULES_VERSION
 from transforms.detectors.grounding_dino.family import GROUNDING_DINO
 from transforms.detectors.load import find_family
 from transforms.detectors.settings import DetectorSettings
@@ -289,6 +290,21 @@ def test_the_rules_for_claims_are_part_of_a_pack_if_the_run_reads_claims(monkeyp
         return compute_pack_fingerprint(one, ["a"], policy, shards)
 
     before = packed(plan), packed(reading)
-    monkeypatch.setattr("pipeline.pack.fingerprint.RULES_VERSION", 99)
+    monkeypatch.setattr("pipeline.configuration.rules_version", lambda given_boxes: 99)
     assert packed(plan) == before[0]
     assert packed(reading) != before[1]
+
+
+def test_the_code_that_links_boxes_of_the_source_is_part_of_runs_that_may_have_some(monkeypatch) -> None:
+    boxes = {"columns": {"boxes": "objects"}, "boxes": {"format": "xywh"}}
+    before = [fingerprint_of(source=source) for source in ({}, boxes)]
+    monkeypatch.setattr(fingerprint, "GIVEN_BOXES_VERSION", 99)
+    assert fingerprint_of() == before[0]
+    assert fingerprint_of(source=boxes) != before[1]
+
+
+def test_the_rules_for_boxes_of_the_source_are_those_of_runs_that_may_have_some() -> None:
+    """So that the packs of all other runs, which these rules do not change, stay current."""
+    boxes = {"columns": {"boxes": "objects"}, "boxes": {"format": "xywh"}}
+    assert [configuration(source=source).claim_rules for source in ({}, boxes)] == [2, RULES_VERSION]
+    assert configuration(source=boxes, phrases={"claims": False}).claim_rules == 0

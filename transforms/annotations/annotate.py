@@ -1,11 +1,11 @@
 """A pair -> the pair with its given phrases, or with its given boxes."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transforms.annotations.boxes import GivenBox, annotated_size, box_items, is_one_box, read_boxes, span_of_box
-from transforms.annotations.cells import items_of
+from transforms.annotations.cells import LABELS, is_crowd, items_of, text_in
 from transforms.annotations.columns import AnnotationColumns, BadCell, bad_cell, first
 from transforms.annotations.labels import named_phrase, named_words
 from transforms.annotations.spans import head_in, occurrences, spans_of
@@ -61,31 +61,71 @@ def with_given_boxes(pair: Pair, columns: AnnotationColumns) -> Pair:
     A box belongs to the phrase at its span; or to the item with its number in the list of phrases; or to the phrase
     that its label names. Boxes without a phrase or an area are left out and counted in `boxes_cut`.
     """
-    row, pair = columns.row(pair), replace(pair, data=b"")
-    name, cell = first(row, columns.boxes)
-    try:
-        drawn_on = annotated_size(row, pair.width, pair.height)
-        given = read_boxes(cell, columns, pair.caption, drawn_on)
-        listed = _listed_spans(pair, columns, row, cell)
-    except Exception as error:  # see above
-        return bad_cell(pair, name, error)
+    pair = replace(pair, data=b"")
     phrases = list(pair.phrases)
-    boxes = [
-        (phrase, box.corners, box.score)
-        for box in given
-        if box.corners and (phrase := _phrase_of(box, pair.caption, phrases, listed))
-    ]
+    try:
+        given = list(_linked(pair, columns, phrases))
+    except Exception as error:  # see above
+        return bad_cell(pair, first(columns.row(pair), columns.boxes)[0], error)
     phrases.sort(key=lambda phrase: (phrase.start, phrase.end))
     numbers = {phrase: number for number, phrase in enumerate(phrases)}
-    found = (Box(numbers[phrase], *corners, score) for phrase, corners, score in boxes)
+    found = (Box(numbers[phrase], *box.corners, box.score) for box, phrase in given if phrase and box.corners)
     ordered = tuple(sorted(found, key=lambda box: (box.phrase, -box.score)))
     return replace(pair, phrases=tuple(phrases), boxes=ordered, boxes_cut=len(given) - len(ordered))
+
+
+@dataclass(frozen=True)
+class GivenLinks:
+    """How the boxes of a source belong to the phrases of a pair.
+
+    given: whether it brings some. labels: whether labels say whose they are. These say nothing of attributes: "dog" is
+    also a dog that "two brown dogs" does not name. crowds: the spans of phrases with a box that is marked as one around
+    several things.
+    """
+
+    given: bool = False
+    labels: bool = False
+    crowds: frozenset[CharSpan] = frozenset()
+
+
+NO_LINKS = GivenLinks()
+"""Of a pair that comes without boxes."""
+
+
+def given_links(pair: Pair, columns: AnnotationColumns) -> GivenLinks:
+    """How the boxes that the source brings belong to the phrases of a pair."""
+    if not has_given_boxes(pair, columns):
+        return NO_LINKS
+    try:
+        items = box_items(first(columns.row(pair), columns.boxes)[1])
+        labels = any(text_in(item, LABELS) and span_of_box(item, columns, pair.caption) is None for item in items)
+        if not any(map(is_crowd, items)):
+            return GivenLinks(True, labels)
+        linked = _linked(pair, columns, list(pair.phrases))
+        return GivenLinks(True, labels, frozenset((one.start, one.end) for box, one in linked if box.crowd and one))
+    except Exception:  # of a cell that does not fit: then the pair has failed, and has no boxes
+        return GivenLinks(True)
 
 
 def with_given(pair: Pair, columns: AnnotationColumns) -> Pair:
     """The pair with everything that its source brings. Without a parser, labels name only words of the caption."""
     pair = with_given_phrases(pair, columns) or pair
     return with_given_boxes(pair, columns) if not pair.error and has_given_boxes(pair, columns) else pair
+
+
+def _linked(pair: Pair, columns: AnnotationColumns, phrases: list[Phrase]) -> Iterator[tuple[GivenBox, Phrase | None]]:
+    """Yields the boxes that the source brings, each with its phrase, if it has one. It is added to `phrases` if none of
+    them has its span.
+
+    Raises:
+      BadCell: the cell does not fit. Values of a source can raise other exceptions, too.
+    """
+    row = columns.row(pair)
+    _, cell = first(row, columns.boxes)
+    given = read_boxes(cell, columns, pair.caption, annotated_size(row, pair.width, pair.height))
+    listed = _listed_spans(pair, columns, row, cell)
+    for box in given:
+        yield box, _phrase_of(box, pair, phrases, listed) if box.corners else None
 
 
 def given_kinds(pair: Pair, columns: AnnotationColumns) -> Iterator[str]:
@@ -134,20 +174,21 @@ def _contains(outer: CharSpan, inner: CharSpan) -> bool:
     return outer[0] <= inner[0] and inner[1] <= outer[1]
 
 
-def _phrase_of(box: GivenBox, caption: str, phrases: list[Phrase], listed: Sequence[CharSpan | None]) -> Phrase | None:
+def _phrase_of(box: GivenBox, pair: Pair, phrases: list[Phrase], listed: Sequence[CharSpan | None]) -> Phrase | None:
     """The phrase of a box. It is added to `phrases` if none of them has its span."""
     span = box.span
     if span is None and box.label is not None:
-        if (number := named_phrase(box.label, caption, phrases)) is not None:
+        if (number := named_phrase(box.label, pair.caption, phrases)) is not None:
             return phrases[number]
-        span = named_words(box.label, caption, phrases)
+        others = (*phrases, *(one for one in pair.dropped if one.reason == Drop.ABSENT))
+        span = named_words(box.label, pair.caption, ((one.start, one.end) for one in others))
     elif span is None and listed:
         span = listed[box.item]
     if span is None:
         return None
     found = next((phrase for phrase in phrases if (phrase.start, phrase.end) == span), None)
     if found is None:
-        phrases.append(found := _phrase(caption, span))
+        phrases.append(found := _phrase(pair.caption, span))
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from transforms.annotations.cells import BOXES, LABELS, SCORES, as_number, is_number, items_of, text_in
+from transforms.annotations.cells import BOXES, LABELS, SCORES, as_number, is_crowd, is_number, items_of, text_in
 from transforms.annotations.columns import AnnotationColumns, BadCell
 from transforms.annotations.spans import span_in
 from transforms.records import CharSpan
@@ -33,7 +33,7 @@ class GivenBox:
     """A box of the source: its corners as fractions of the image's sides, 0..1, and its score, 0..1.
 
     corners: rounded to float32; None if it has no area. item: its number in the list, from 0. span, label: what it says
-    about its phrase; None if it does not.
+    about its phrase; None if it does not. crowd: whether it is around several things.
     """
 
     corners: Corners | None
@@ -41,6 +41,7 @@ class GivenBox:
     item: int
     span: CharSpan | None
     label: str | None
+    crowd: bool = False
 
 
 def read_boxes(cell: Any, columns: AnnotationColumns, caption: str, size: tuple[int, int]) -> list[GivenBox]:
@@ -56,7 +57,8 @@ def read_boxes(cell: Any, columns: AnnotationColumns, caption: str, size: tuple[
             for written in _boxes_in(item, columns):
                 corners = _read(written, columns)
                 numbers += corners
-                boxes.append(GivenBox(_fractions(corners, columns, size), _score(item, columns), number, span, label))
+                fractions, crowd = _fractions(corners, columns, size), is_crowd(item)
+                boxes.append(GivenBox(fractions, _score(item, columns), number, span, label, crowd))
             if span is None and label is None and (name := _number_as_label(item)):
                 raise BadCell(f"its {name} is a number; write its name")
         except BadCell as error:

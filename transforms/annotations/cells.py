@@ -14,8 +14,11 @@ LABELS = (
     *("phrases", "labels", "categories", "classes", "names", "texts"),
 )
 SCORES = ("score", "confidence", "scores", "confidences")
+_CROWDS = ("iscrowd", "is_crowd", "isgroupof", "is_group_of")
+"""Names, in any case, under which COCO, Objects365 and Open Images mark a box around several things."""
 _OFFSETS = ("start", "end")
 _LISTS = ("regions", "objects", "annotations")
+_OF_EACH = (*BOXES, *LABELS, *SCORES, *_OFFSETS)
 
 _MAX_TEXT = 1 << 20
 _MAX_NUMBER = 1e15  # of a coordinate or an offset
@@ -78,10 +81,11 @@ def _objects(value: dict[str, Any]) -> list[dict[str, Any]]:
         of_many = any(name in lists for name in (*_OFFSETS, *LABELS))
     if not of_many:
         return [value]
-    columns = {name: item for name, item in lists.items() if name in (*BOXES, *LABELS, *SCORES, *_OFFSETS)}
+    columns = {name: item for name, item in lists.items() if name in _OF_EACH}
     lengths = {name: len(item) for name, item in columns.items()}
     if len(set(lengths.values())) > 1:
         raise BadCell(f"lists of different lengths: {', '.join(f'{n} {name}' for name, n in lengths.items())}")
+    columns |= {name: item for name, item in lists.items() if _marks_crowds(name) and len(item) in lengths.values()}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
@@ -94,6 +98,16 @@ def text_in(item: Any, names: Iterable[str]) -> str | None:
         if isinstance(value, str) and value.strip():
             return value
     return None
+
+
+def is_crowd(item: Any) -> bool:
+    """Whether an object is marked as a box around several things: 1 or true, also as a text."""
+    marks = (value for name, value in item.items() if _marks_crowds(name)) if isinstance(item, dict) else ()
+    return any(str(value).strip().lower() in ("1", "true", "1.0") for value in marks)
+
+
+def _marks_crowds(name: Any) -> bool:
+    return isinstance(name, str) and name.lower() in _CROWDS
 
 
 def is_number(value: Any) -> TypeGuard[float]:

@@ -5,7 +5,7 @@ phrases fit, the label names none of them: it is unknown which one is meant.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from transforms.annotations.spans import occurrences
 from transforms.records import CharSpan, Phrase
@@ -45,14 +45,14 @@ def named_phrase(label: str, caption: str, phrases: Sequence[Phrase]) -> int | N
     return found[0] if len(found) == 1 else None
 
 
-def named_words(label: str, caption: str, phrases: Sequence[Phrase]) -> CharSpan | None:
-    """Where a label that names no phrase is in the caption. None if it is not there, several times, or in a phrase."""
+def named_words(label: str, caption: str, others: Iterable[CharSpan]) -> CharSpan | None:
+    """Where a label that names no phrase is in the caption. None if it is not there, several times, or in one of the
+    others: the phrases, and what the caption says is not there, as in "no dog"."""
     found = occurrences(label, caption) if _words(label) else []
     if len(found) != 1:
         return None
     [(start, end)] = found
-    in_phrase = any(start < phrase.end and phrase.start < end for phrase in phrases)
-    return None if in_phrase else (start, end)
+    return None if any(start < last and first < end for first, last in others) else (start, end)
 
 
 def _are_equal(words: Sequence[Word], others: Sequence[Word]) -> bool:

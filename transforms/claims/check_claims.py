@@ -8,6 +8,7 @@ from transforms.claims.check_counts import COUNTS, check_count
 from transforms.claims.check_ranks import RANKS, SIZES, check_rank
 from transforms.claims.check_relations import PICTURE, RELATIONS, check_place, check_relation
 from transforms.claims.group_boxes import without_groups
+from transforms.claims.stuff import is_stuff
 from transforms.claims.verdicts import UNDECIDED, Boxes, Checked, PhraseBoxes, Verdict
 from transforms.claims.word_lists import read_list, words_of
 from transforms.phrases.class_names import singular
@@ -20,13 +21,33 @@ def check_claims(claims: Iterable[Claim], boxes: Boxes, width: int, height: int,
     boxes: by the span of the noun chunk; without phrases that the detector was not asked for. width, height: pixels.
     caption: without it, "a bunch of bananas" is a count like "two bananas".
     """
-    return [_negated(claim, _check(claim, boxes, width, height, caption)) for claim in claims]
+    found = []
+    for claim in claims:
+        checked = _negated(claim, _check(claim, boxes, width, height, caption))
+        if checked.verdict is Verdict.CONTRADICTED and _may_lack_boxes(claim, boxes):
+            checked = Checked(Verdict.UNDECIDED, checked.measured)
+        found.append(checked)
+    return found
+
+
+def _may_lack_boxes(claim: Claim, boxes: Boxes) -> bool:
+    """Whether a box that the source left out could undo a contradiction. Of "three dogs left of a car", it drew two, to
+    the right; of "not two dogs", two; of "luggage left of a car", one piece."""
+    sides = [one for span in spans_of(claim) if (one := boxes.get(span)) and one.given]
+    if claim.kind is ClaimKind.COUNT:
+        return claim.negated and claim.predicate == EXACTLY and bool(sides)
+    return any(one.crowd or is_stuff(one.head) or _names_several(one) for one in sides)
 
 
 def _is_measured(claim: Claim, caption: str) -> bool:
     """Whether a count is stated by a word for several things that one box may show: "a bunch of", "a pair of"."""
     words = caption[claim.words_start : claim.words_end].casefold().split()
     return not _measures().isdisjoint(words)
+
+
+def _has_attributes(claim: Claim, caption: str) -> bool:
+    """Whether a count is about "two brown dogs", and not about "two dogs"."""
+    return len(caption[claim.words_end : claim.subject_end].split()) > 1
 
 
 @cache
@@ -77,7 +98,8 @@ def _check(claim: Claim, boxes: Boxes, width: int, height: int, caption: str) ->
             return checked
         hidden = subject is not None and _noun(subject.head) in words_of("parts", "parts")
         fewer = hidden or claim.is_bare_plural or _is_measured(claim, caption)
-        more = hidden or (compares_nouns(claim) and bool(_rivals(claim.subject, boxes)))
+        named = subject is not None and subject.labelled and _has_attributes(claim, caption)
+        more = hidden or named or (compares_nouns(claim) and bool(_rivals(claim.subject, boxes)))
         return check_count(claim.predicate, claim.number, subject, fewer, more)
     span, *spans = spans_of(claim)
     if claim.kind is ClaimKind.RELATION and claim.predicate not in (RELATIONS if spans else PICTURE):
@@ -105,10 +127,12 @@ def _is_incomplete(predicate: str, subject: PhraseBoxes, objects: Iterable[Phras
     rule = RELATIONS.get(predicate)
     sides = {"subject": [subject], "object": objects}
     together = sides.get(rule.around, ()) if rule else ()
-    return any(len(one.kept) == 1 and _may_be_several(one.head.casefold()) for one in together)
+    return any(len(one.kept) == 1 and _names_several(one) for one in together)
 
 
-def _may_be_several(head: str) -> bool:
+def _names_several(phrase: PhraseBoxes) -> bool:
+    """Whether a phrase may name several things."""
+    head = phrase.head.casefold()
     return _noun(head) != head or head in words_of("quantities", "same_plural")
 
 

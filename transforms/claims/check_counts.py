@@ -2,7 +2,7 @@
 
 Captions name the main things: with perfect boxes, "exactly two dogs" would be wrong for a third of people's counts,
 because a third dog is far away. So more boxes contradict only if they are of similar size; fewer only if the detector
-has no further candidate at all.
+has no further candidate at all. Boxes of the source are those that somebody drew: fewer of them contradict nothing.
 """
 
 from transforms.claims import geometry
@@ -23,7 +23,8 @@ def check_count(
 ) -> Checked:
     """The verdict on a count. Undecided if the detector was not asked for the phrase (None), and for "none".
 
-    Group boxes have no vote. measured: `boxes` with a vote and `groups` without one. If there are fewer boxes than
+    Group boxes have no vote. A box that the source marks as one around several things is of at least one, so the exact
+    number is undecided. measured: `boxes` with a vote and `groups` without one. If there are fewer boxes than
     stated, also `at_floor`, the things that the detector found at its floor; if there are more than exactly that many,
     `next_area`, the area of the largest further one over that of the smallest within the number.
 
@@ -39,6 +40,8 @@ def check_count(
         return _with_few_boxes(number, phrase, may_be_fewer, measured)
     if predicate == AT_LEAST:
         return Checked(Verdict.SUPPORTED, measured)
+    if phrase.crowd:
+        return Checked(Verdict.UNDECIDED, measured)
     if len(voting) > number:
         areas = sorted(map(geometry.area, voting), reverse=True)
         measured["next_area"] = geometry.ratio(areas[number], areas[number - 1])
@@ -60,6 +63,6 @@ def _with_few_boxes(number: int, phrase: PhraseBoxes, may_be_fewer: bool, measur
         return Checked(Verdict.UNDECIDED, measured)
     found = max(phrase.at_floor, len(phrase.kept))
     measured["at_floor"] = found
-    if phrase.floor_cut or may_be_fewer or found >= number:
+    if phrase.floor_cut or phrase.crowd or may_be_fewer or found >= number:
         return Checked(Verdict.UNDECIDED, measured)
     return Checked(Verdict.CONTRADICTED, measured)

@@ -6,8 +6,18 @@ from enum import StrEnum
 
 from transforms.records import CharSpan
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Changes whenever a rule, a margin or `parts.yaml` does: verdicts of different versions are not comparable."""
+
+
+def rules_version(given_boxes: bool) -> int:
+    """The version of the rules for a run. given_boxes: whether its source has columns with boxes.
+
+    Version 3 changed only verdicts on boxes of the source, so other runs keep version 2, and their packs stay current.
+    Whoever increases `RULES_VERSION` for all runs returns it here for all of them.
+    """
+    return RULES_VERSION if given_boxes else 2
+
 
 Corners = tuple[float, float, float, float]
 """x1, y1, x2, y2. In `PhraseBoxes` fractions of the picture's sides; in rules both axes have the same unit."""
@@ -50,16 +60,20 @@ UNDECIDED = Checked(Verdict.UNDECIDED)
 
 @dataclass(frozen=True, slots=True)
 class PhraseBoxes:
-    """What is known about the boxes of one phrase that the detector was asked for.
+    """What is known about the boxes of one phrase that the detector was asked for, or that comes with boxes of its
+    source.
 
     kept: the boxes of the data set, best score first, group boxes included.
     at_floor: the things that the detector found at its floor: boxes that suppression leaves of the phrase's candidates
       alone, whatever their score and size. Other phrases do not count: in "two dogs beside a dog in a coat", the box of
-      the third may suppress one of the two. Fewer than `kept` are read as that many. None: unknown; only counts that
-      `check_counts.needs_floor` names depend on it.
+      the third may suppress one of the two. Fewer than `kept` are read as that many. None: unknown, as for
+      boxes of the source: what has none may be there. Only counts that `check_counts.needs_floor` names depend on it.
     cut: whether a limit may have removed boxes above the score threshold.
     floor_cut: whether a limit may have removed boxes above the floor, so that `at_floor` is a lower bound.
     head: the head noun, as in the caption. Ranks compare the boxes of one noun.
+    given: whether the source brings the boxes: it may have left out others. labelled: whether a label
+      says that they are of this phrase, which names only the noun. crowd: whether the source marks one of them as a box
+      around several things.
     """
 
     kept: tuple[Corners, ...] = ()
@@ -67,6 +81,9 @@ class PhraseBoxes:
     cut: bool = False
     floor_cut: bool = False
     head: str = ""
+    given: bool = False
+    labelled: bool = False
+    crowd: bool = False
 
 
 Boxes = Mapping[CharSpan, PhraseBoxes]

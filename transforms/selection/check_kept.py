@@ -8,40 +8,28 @@ contradicts anything, which takes less time.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
+from transforms.annotations.annotate import NO_LINKS, GivenLinks
 from transforms.claims.check_claims import check_claims, spans_of
 from transforms.claims.check_counts import needs_floor
 from transforms.claims.verdicts import Boxes, Checked, Corners, PhraseBoxes, Verdict
 from transforms.records import AT_LEAST, CharSpan, Claim, ClaimKind, Grounding, Pair
-from transforms.selection.select_boxes import Candidates, candidates_of, suppress_many
+from transforms.selection.at_floor import AtFloor, Floor, PhraseNumber, floor_of
+from transforms.selection.select_boxes import Candidates, candidates_of
 from transforms.settings import SelectionSettings
 
 
 @dataclass(frozen=True)
 class SelectedPair:
-    """A pair with its kept boxes, best first within a phrase. number: of the pair among the candidates."""
+    """A pair with its kept boxes, best first within a phrase.
+
+    number: of the pair among the candidates. links: the detector has not looked at a pair that comes with boxes, so
+    nothing is known about things without one.
+    """
 
     number: int
     pair: Pair
     groundings: Sequence[Grounding]
-
-
-@dataclass(frozen=True)
-class _AtFloor:
-    """What the detector found for a phrase. left: candidates that suppression leaves. cut: whether the limit of
-    candidates removed others. lowest: the lowest score."""
-
-    left: int
-    cut: bool
-    lowest: float
-
-
-_PhraseNumber = tuple[int, int]
-"""The numbers of a pair and of its phrase."""
-
-Floor = dict[_PhraseNumber, _AtFloor]
-"""What the detector found for each phrase of which a claim needs to know it."""
+    links: GivenLinks = NO_LINKS
 
 
 def check_many(
@@ -50,7 +38,7 @@ def check_many(
     """The verdicts on the claims of each pair, in their order. candidates: at least all those of these pairs."""
     known = [(one, _kept_by_span(one)) for one in kept if one.pair.claims]
     wanted = {number for one, boxes in known for number in _counted(one, boxes)}
-    floor = _at_floor(candidates, sorted(wanted), {one.number for one, _ in known if one.pair.boxes_cut}, settings)
+    floor = floor_of(candidates, sorted(wanted), {one.number for one, _ in known if one.pair.boxes_cut}, settings)
     verdicts = {
         one.number: check_claims(
             one.pair.claims,
@@ -65,10 +53,14 @@ def check_many(
 
 
 def check_pair(
-    pair: Pair, groundings: Sequence[Grounding], settings: SelectionSettings, threshold: float
+    pair: Pair,
+    groundings: Sequence[Grounding],
+    settings: SelectionSettings,
+    threshold: float,
+    links: GivenLinks = NO_LINKS,
 ) -> tuple[Checked, ...]:
     """`check_many` for one pair, which has its candidates."""
-    (verdicts,) = check_many([SelectedPair(0, pair, groundings)], candidates_of(pair), settings, threshold)
+    (verdicts,) = check_many([SelectedPair(0, pair, groundings, links)], candidates_of(pair), settings, threshold)
     return verdicts
 
 
@@ -135,7 +127,7 @@ class ThresholdChecker:
         self._boxes = boxes
         due = [n for n, claim in self._open.items() if every or not changed.isdisjoint(self._depends_on(claim))]
         if due:
-            one = SelectedPair(self._one.number, self._one.pair, self._one.groundings[:boxes])
+            one = replace(self._one, groundings=self._one.groundings[:boxes])
             self._check(due, _boxes(one, self._kept, self._floor, self._settings, threshold))
         return self._one.pair.claims[min(self._contradicted)] if self._contradicted else None
 
@@ -172,11 +164,11 @@ class PairChecker:
     limits: as of `ThresholdChecker`.
     """
 
-    def __init__(self, pair: Pair, ranked: Sequence[Grounding], settings: SelectionSettings) -> None:
-        """ranked: all boxes that a threshold of 0 keeps, best score first."""
-        self._one = SelectedPair(0, pair, ranked)
+    def __init__(self, one: SelectedPair, settings: SelectionSettings) -> None:
+        """one: number 0, with all boxes that a threshold of 0 keeps, best score first."""
+        self._one = one
         self._settings = settings
-        self._floor = _counted_at_floor([self._one], candidates_of(pair), settings)
+        self._floor = _counted_at_floor([self._one], candidates_of(one.pair), settings)
         self.limits = {found.lowest for found in self._floor.values() if found.cut}
 
     def check(self, boxes: int, threshold: float) -> tuple[Checked, ...]:
@@ -190,10 +182,12 @@ def _counted_at_floor(pairs: Sequence[SelectedPair], candidates: Candidates, set
     """What the detector found for each phrase that a claim counts."""
     wanted = []
     for one in pairs:
+        if one.links.given:
+            continue
         counted = {claim.subject for claim in one.pair.claims if claim.kind is ClaimKind.COUNT}
         spans = [(phrase.start, phrase.end) for phrase in one.pair.phrases]
         wanted += [(one.number, number) for number, span in enumerate(spans) if span in counted]
-    return _at_floor(candidates, sorted(wanted), {one.number for one in pairs if one.pair.boxes_cut}, settings)
+    return floor_of(candidates, sorted(wanted), {one.number for one in pairs if one.pair.boxes_cut}, settings)
 
 
 def _is_settled(claim: Claim, checked: Checked) -> bool:
@@ -211,8 +205,11 @@ def _kept_by_span(one: SelectedPair) -> dict[CharSpan, list[Corners]]:
     return boxes
 
 
-def _counted(one: SelectedPair, boxes: dict[CharSpan, list[Corners]]) -> Iterator[_PhraseNumber]:
-    """The phrases of which a count needs the candidates: there are few boxes, or a limit may have removed some."""
+def _counted(one: SelectedPair, boxes: dict[CharSpan, list[Corners]]) -> Iterator[PhraseNumber]:
+    """The phrases of which a count needs the candidates: there are few boxes, or a limit may have removed some. None
+    of a pair with boxes of its source."""
+    if one.links.given:
+        return
     needed = {
         claim.subject
         for claim in one.pair.claims
@@ -233,7 +230,7 @@ def _boxes(
     threshold: float,
 ) -> Boxes:
     pair_is_full = settings.boxes_per_pair is not None and len(one.groundings) >= settings.boxes_per_pair
-    found: dict[CharSpan, list[_AtFloor]] = {}
+    found: dict[CharSpan, list[AtFloor]] = {}
     for number, phrase in enumerate(one.pair.phrases if floor else ()):
         if at_floor := floor.get((one.number, number)):
             found.setdefault((phrase.start, phrase.end), []).append(at_floor)
@@ -246,7 +243,8 @@ def _boxes(
         full = pair_is_full or (settings.boxes_per_phrase is not None and len(kept) >= settings.boxes_per_phrase)
         head = one.pair.caption[phrase.head_start : phrase.head_end]
         if of_span is None:
-            known[span] = PhraseBoxes(kept, None, full, False, head)
+            given, labelled, crowd = one.links.given, one.links.labels, span in one.links.crowds
+            known[span] = PhraseBoxes(kept, None, full, False, head, given, labelled, crowd)
             continue
         known[span] = PhraseBoxes(
             kept,
@@ -258,33 +256,3 @@ def _boxes(
             head,
         )
     return known
-
-
-def _at_floor(
-    candidates: Candidates, wanted: Sequence[_PhraseNumber], cut: set[int], settings: SelectionSettings
-) -> Floor:
-    """What the detector found for these phrases. Each is suppressed on its own, with all scores and sizes.
-
-    cut: the pairs of which the limit of candidates removed some. The limit is the same for all phrases, so they are of
-    the phrases with the most candidates.
-    """
-    if not wanted:
-        return {}
-    phrases = 1 + max(candidates.phrase.max(initial=0), max(phrase for _, phrase in wanted))
-    keys = candidates.pair * phrases + candidates.phrase
-    asked = [pair * phrases + phrase for pair, phrase in wanted]
-    (chosen,) = np.nonzero(np.isin(keys, asked))
-    order = chosen[np.lexsort((*candidates.corners[::-1, chosen], -candidates.score[chosen], keys[chosen]))]
-    left = keys[order[suppress_many(keys[order], candidates.corners[:, order], settings.nms_iou)]]
-    first = np.searchsorted(keys[order], asked)
-    last = np.searchsorted(keys[order], asked, "right")
-    things = np.searchsorted(left, asked, "right") - np.searchsorted(left, asked)
-    limits = {pair: np.bincount(candidates.phrase[candidates.pair == pair], minlength=1).max() for pair in cut}
-    return {
-        number: _AtFloor(
-            int(count),
-            number[0] in cut and end - begin == limits[number[0]],
-            float(candidates.score[order[end - 1]]) if end > begin else 0.0,
-        )
-        for number, count, begin, end in zip(wanted, things, first.tolist(), last.tolist(), strict=True)
-    }

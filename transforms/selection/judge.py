@@ -8,7 +8,7 @@ ones. `judge` does both for one pair, and selects its boxes before; the viewer c
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from transforms.annotations.annotate import has_given_boxes
+from transforms.annotations.annotate import given_links, has_given_boxes
 from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.claims.verdicts import Checked
 from transforms.records import REJECTED_BY_SOURCE, Drop, Fault, Grounding, Pair, Reason
@@ -70,7 +70,8 @@ def judge(pair: Pair, policy: Policy) -> Kept | Rejected | Fault:
     outcome = judge_selected(pair, select(pair, policy.selection_of(pair), policy.threshold), policy.text)
     if not isinstance(outcome, Kept):
         return outcome
-    verdicts = check_pair(pair, outcome.groundings, policy.selection, policy.threshold)
+    links = given_links(pair, policy.given)
+    verdicts = check_pair(pair, outcome.groundings, policy.selection, policy.threshold, links)
     return judge_claims(replace(outcome, verdicts=verdicts), policy.selection)
 
 

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from transforms.annotations.annotate import given_links
 from transforms.claims.verdicts import Checked
 from transforms.records import Grounding, Pair, Phrase
 from transforms.selection.check_kept import (
@@ -63,7 +64,7 @@ def sweep(
     """
     steps = _sweep_texts(pair, ranked, policy, thresholds, written_phrases)
     if checker is None and (claims := open_claims(pair, rejecting_claims(pair.claims, policy.selection), ranked)):
-        one = SelectedPair(0, replace(pair, claims=tuple(claims)), ranked)
+        one = SelectedPair(0, replace(pair, claims=tuple(claims)), ranked, given_links(pair, policy.given))
         (checker,) = threshold_checkers([one], candidates_of(pair), policy.selection)
     return _sweep_claims(list(steps), checker, thresholds) if checker else steps
 
@@ -76,7 +77,7 @@ def sweep_verdicts(
     """
     if not pair.claims:
         return
-    checker = PairChecker(pair, ranked, policy.selection)
+    checker = PairChecker(SelectedPair(0, pair, ranked, given_links(pair, policy.given)), policy.selection)
     levels = [bisect_right(thresholds, grounding.box.score) - 1 for grounding in ranked]
     limits = {bisect_right(thresholds, score) - 1 for score in checker.limits}
     for level in sorted({*levels, *limits} - {-1}, reverse=True):

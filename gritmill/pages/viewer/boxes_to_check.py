@@ -65,7 +65,7 @@ def clicks_json(
         # A browser would replace what is not UTF-8 in a name, and so change the digest.
         run=run_data["run"]["name"].encode("utf-8", "replace").decode(),
         fingerprints=RunFingerprints(ground=manifest.fingerprints.ground, pack=manifest.fingerprints.pack),
-        detector=manifest.settings.detector.model,
+        detector=manifest.boxes_by,
         seed=str(seed),
         threshold=RunThreshold(score=manifest.threshold.score, source=manifest.threshold.origin),
         thresholds=ByScore(score=stops["score"], boxes=stops["boxes"]),

@@ -1,5 +1,7 @@
 """Claims of foreign data: which boxes belong to which noun phrase, and the verdicts."""
 
+import json
+
 import pytest
 
 import gritmill
@@ -89,3 +91,26 @@ def test_captions_of_any_kind_are_parsed_or_passed_over(tmp_path):
     result = audit(tmp_path, *(row(caption) for caption in captions))
     assert result["counts"]["pairs"] == len(captions)
     assert result["files"][0]["broken"] == 0
+
+
+def test_a_box_around_a_crowd_says_nothing_about_an_exact_number(tmp_path):
+    def image(number, crowd, *boxes):
+        annotations = [
+            {"image_id": number, "category_id": 1, "bbox": [100 * x, 40, 80, 120], "iscrowd": crowd} for x in boxes
+        ]
+        caption = f"two dogs near fence {number}"
+        return {
+            "id": number,
+            "file_name": f"{number}.jpg",
+            "caption": caption,
+            "width": 600,
+            "height": 400,
+        }, annotations
+
+    made = [image(1, 0, 0, 2), image(2, 0, 0, 2, 4), image(3, 1, 0, 2, 4), image(4, 1, 0, 2), image(5, 1, 0)]
+    coco = {"images": [one for one, _ in made], "annotations": [box for _, boxes in made for box in boxes]}
+    coco |= {"categories": [{"id": 1, "name": "two dogs"}]}
+    (tmp_path / "a.json").write_text(json.dumps(coco))
+    result = gritmill.audit(tmp_path / "a.json")
+    assert result["claims"]["count"]["predicates"]["exactly"] == {"supported": 1, "contradicted": 1, "undecided": 3}
+    assert result["checks"]["fewer_boxes"]["found"] == 0

@@ -1,14 +1,18 @@
 """Verdicts are computed again from a record: no true one is called wrong, and a changed one is found."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gritmill.validation.claims import sheet_faults, verdict_faults
+from gritmill.validation.claims import Recount, given_faults, sheet_faults, verdict_faults
+from gritmill.validation.manifest import GivenBoxes
 from gritmill.validation.record import record_model
 from tests.pipeline.pack.test_judge_decoys import boxes
+from transforms.annotations.annotate import given_links
+from transforms.annotations.columns import AnnotationColumns
 from transforms.grit_record import compose
 from transforms.records import Box, Claim, ClaimKind, Pair, Phrase
 from transforms.selection.check_kept import check_pair
@@ -38,32 +42,34 @@ OTHERS = [
     Claim(ClaimKind.RELATION, 9, 11, *ONE, "between", objects=(*TWO, *LEGS)),
     Claim(ClaimKind.RELATION, 9, 11, *ONE, "picture_left"),
 ]
+GIVEN = AnnotationColumns(boxes=("objects",), format="xyxy", unit="fractions")
+OF_SOURCE = '{"objects": []}'
+CROWD = json.dumps(
+    {"objects": [{"bbox": [0, 0, 0.5, 0.5], "start": at[0], "end": at[1], "iscrowd": 1} for at in (TWO, ONE)]}
+)
 PLACED = st.lists(boxes(), min_size=2, max_size=2)
 SETTINGS = st.builds(
     SelectionSettings, boxes_per_phrase=st.sampled_from([None, 1, 2]), boxes_per_pair=st.sampled_from([None, 3])
 )
 
 
-def record_of(found, settings, cut, claims):
+def record_of(found, settings, cut, claims, meta="{}"):
     """The record of a pair. found: boxes of the first two phrases, and of the last two."""
     first, last = found
     of_all = (*first, *(Box(box.phrase + 2, *box.corners, box.score) for box in last))
-    pair = Pair(
-        "k", "s", 0, CAPTION, width=64, height=48, phrases=PHRASES, boxes=of_all, claims=tuple(claims), boxes_cut=cut
-    )
+    pair = Pair("k", "s", 0, CAPTION, width=64, height=48, phrases=PHRASES, boxes=of_all, claims=tuple(claims))
+    pair = replace(pair, boxes_cut=cut, meta=meta)
     kept = select(pair, settings, 0.25)
-    record = compose("000000000", pair, kept, check_pair(pair, kept, settings, 0.25))
-    record["meta"] = "{}"
-    return record
+    return compose("000000000", pair, kept, check_pair(pair, kept, settings, 0.25, given_links(pair, GIVEN)))
 
 
 def faults(record):
-    return list(verdict_faults(record_model().model_validate_json(json.dumps(record))))
+    return list(verdict_faults(record_model().model_validate_json(json.dumps(record)), GIVEN))
 
 
-@given(PLACED, SETTINGS, st.sampled_from([0, 3]))
-def test_no_verdict_of_pack_is_called_wrong(found, settings, cut):
-    record = record_of(found, settings, cut, [*COUNTS, *OTHERS])
+@given(PLACED, SETTINGS, st.sampled_from([0, 3]), st.sampled_from(["{}", OF_SOURCE, CROWD]))
+def test_no_verdict_of_pack_is_called_wrong(found, settings, cut, meta):
+    record = record_of(found, settings, cut, [*COUNTS, *OTHERS], meta)
     if record["noun_chunks"]:
         assert faults(record) == []
 
@@ -96,6 +102,37 @@ def test_a_count_that_no_candidates_explain_is_found(predicate, number, verdict,
     record = record_of([(Box(0, 0.0, 0.0, 0.5, 0.5, 0.5),), ()], SelectionSettings(), 0, [claim])
     record["claims"][0] |= {"verdict": verdict, "measured": json.dumps(measured)}
     assert len(faults(record)) == 1
+
+
+@pytest.mark.parametrize(
+    ("meta", "verdict", "measured", "wrong"),
+    [
+        (OF_SOURCE, "undecided", {"boxes": 1, "groups": 0}, 0),
+        (OF_SOURCE, "contradicted", {"boxes": 1, "groups": 0, "at_floor": 1}, 1),
+        (OF_SOURCE, "undecided", {"boxes": 1, "groups": 0, "at_floor": 2}, 1),
+        (OF_SOURCE, "contradicted", {"boxes": 1, "groups": 0}, 1),
+        ('{"objects": null}', "undecided", {"boxes": 1, "groups": 0}, 1),
+        ('{"objects": null}', "contradicted", {"boxes": 1, "groups": 0, "at_floor": 1}, 0),
+        ('{"others": []}', "contradicted", {"boxes": 1, "groups": 0, "at_floor": 1}, 0),
+    ],
+)
+def test_boxes_of_the_source_contradict_no_count_that_they_fall_short_of(meta, verdict, measured, wrong):
+    claim = Claim(ClaimKind.COUNT, 0, 3, *TWO, "exactly", 2)
+    record = record_of([(Box(0, 0.0, 0.0, 0.5, 0.5, 0.5),), ()], SelectionSettings(), 0, [claim], meta)
+    record["claims"][0] |= {"verdict": verdict, "measured": json.dumps(measured)}
+    assert len(faults(record)) == wrong
+
+
+def test_boxes_of_the_source_are_counted_again():
+    recount = Recount(GIVEN)
+    for meta in (OF_SOURCE, "{}", CROWD):
+        found = record_of([(Box(0, 0.0, 0.0, 0.5, 0.5, 0.5),), ()], SelectionSettings(), 0, [], meta)
+        recount.add(record_model().model_validate_json(json.dumps(found)))
+    assert (recount.given_pairs, recount.given_boxes) == (2, 2)
+    assert list(given_faults(GivenBoxes(pairs=2, boxes=2), 2, 2)) == []
+    told = "given_boxes: 3 boxes of 2 pairs, but 2 boxes of 2 pairs were counted"
+    assert list(given_faults(GivenBoxes(pairs=2, boxes=3), 2, 2)) == [told]
+    assert list(given_faults(None, 2, 2)) == ["given_boxes: not there, but 2 boxes of 2 pairs were counted"]
 
 
 def test_impossible_decoys_are_found():

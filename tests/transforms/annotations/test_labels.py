@@ -11,7 +11,7 @@ def named(label, caption, *texts):
     phrases = [Phrase(*span, *head_in(caption, span), *span) for span in spans]
     if (number := named_phrase(label, caption, phrases)) is not None:
         return texts[number]
-    span = named_words(label, caption, phrases)
+    span = named_words(label, caption, spans)
     return span and caption[slice(*span)]
 
 
@@ -55,3 +55,17 @@ def named(label, caption, *texts):
 )
 def test_the_phrase_that_a_label_names(label, caption, texts, expected):
     assert named(label, caption, *texts) == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "caption", "others", "expected"),
+    [
+        ("dog", "A couch with no dog", ["no dog"], None),
+        ("dog", "A couch with no dog and a dog", ["no dog"], None),  # twice: unknown
+        ("without a helmet", "A man without a helmet", ["a helmet"], None),
+        ("dog", "A couch with no cat but dog", ["no cat"], "dog"),
+    ],
+)
+def test_a_label_names_no_words_that_are_taken(label, caption, others, expected):
+    span = named_words(label, caption, spans_of(others, caption))
+    assert (span and caption[slice(*span)]) == expected

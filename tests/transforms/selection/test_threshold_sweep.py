@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transforms.annotations.annotate import given_links
+from transforms.annotations.columns import AnnotationColumns
 from transforms.claims.verdicts import Checked
 from transforms.records import Box, Claim, ClaimKind, ImageRef, Pair, Phrase
 from transforms.selection.check_kept import SelectedPair, ThresholdChecker, check_pair, threshold_checkers
@@ -36,6 +38,14 @@ CLAIMS = (
     Claim(ClaimKind.RELATION, 6, 10, 0, 5, "picture_left"),
 )
 
+GIVEN = AnnotationColumns(boxes=("objects",), format="xyxy", unit="fractions")
+METAS = (
+    "{}",
+    '{"objects": []}',
+    '{"objects": [{"bbox": [0, 0, 0.5, 0.5], "label": "man", "iscrowd": 1}, {"bbox": [0, 0, 1, 1], "label": "dog"}]}',
+)
+"""Of a pair that the detector has looked at, and of pairs that come with boxes."""
+
 SHARES = st.sampled_from([0.0, 0.1, 0.2, 0.4, 0.5, 0.55, 0.8])
 SCORES = st.one_of(st.sampled_from([0.0, 0.05, 0.25, 0.5, 1.0]), st.floats(0, 1, width=32))
 
@@ -60,7 +70,7 @@ def by_level(pair: Pair, policy: Policy, checker: ThresholdChecker | None = None
 
 def judged(pair: Pair, policy: Policy) -> Iterator[tuple[int, int]]:
     for score in reversed(THRESHOLDS):
-        outcome = judge(pair, Policy(policy.selection, score, policy.text))
+        outcome = judge(pair, replace(policy, threshold=score))
         kept = outcome.groundings if isinstance(outcome, Kept) else ()
         yield len({grounding.phrase for grounding in kept}), len(kept)
 
@@ -97,17 +107,21 @@ def test_the_steps_are_what_judging_at_each_threshold_gives(
     st.sampled_from([("drop_contradicted", "keep"), ("keep", "drop_contradicted"), ("drop_contradicted",) * 2]),
     st.lists(st.sampled_from(CLAIMS), unique=True),
     st.sampled_from([0, 3]),
+    st.sampled_from(METAS),
 )
-def test_the_steps_know_the_verdicts_at_each_threshold(found, per_phrase, per_pair, groups, rules, claims, cut) -> None:
+def test_the_steps_know_the_verdicts_at_each_threshold(
+    found, per_phrase, per_pair, groups, rules, claims, cut, meta
+) -> None:
     selection = SelectionSettings(
         boxes_per_phrase=per_phrase, boxes_per_pair=per_pair, groups=groups, claims=rules[0], count_claims=rules[1]
     )
-    policy = Policy(selection, 0.25, TextSettings(dialect=("internvl",)))
+    policy = Policy(selection, 0.25, TextSettings(dialect=("internvl",)), given=GIVEN)
     pair = Pair(
         "k",
         "s",
         0,
         CAPTION.replace("<b>", "big"),
+        meta=meta,
         width=640,
         height=480,
         phrases=PHRASES,
@@ -118,7 +132,7 @@ def test_the_steps_know_the_verdicts_at_each_threshold(found, per_phrase, per_pa
     wanted = list(judged(pair, policy))
     assert list(by_level(pair, policy)) == wanted
     every = replace(pair, claims=rejecting_claims(pair.claims, selection))  # also those that no threshold contradicts
-    one = SelectedPair(0, every, rank_candidates(pair, policy))
+    one = SelectedPair(0, every, rank_candidates(pair, policy), given_links(pair, GIVEN))
     (checker,) = threshold_checkers([one], candidates_of(pair), selection)
     assert list(by_level(pair, policy, checker)) == wanted
 
@@ -135,18 +149,20 @@ AT_LEAST = Claim(ClaimKind.COUNT, 27, 30, 27, 34, "at_least", 2)
     st.sampled_from(["keep", "drop"]),
     st.lists(st.sampled_from([*CLAIMS, *NEGATED, AT_LEAST]), min_size=1, max_size=4),
     st.sampled_from([0, 3]),
+    st.sampled_from(METAS),
 )
-def test_the_verdicts_are_those_at_each_threshold(found, per_phrase, per_pair, groups, claims, cut) -> None:
+def test_the_verdicts_are_those_at_each_threshold(found, per_phrase, per_pair, groups, claims, cut, meta) -> None:
     selection = SelectionSettings(boxes_per_phrase=per_phrase, boxes_per_pair=per_pair, groups=groups)
-    policy = Policy(selection, 0.25, TextSettings())
-    size = {"width": 640, "height": 480}
-    pair = Pair("k", "s", 0, CAPTION, phrases=PHRASES, boxes=tuple(found), claims=tuple(claims), boxes_cut=cut, **size)
+    policy = Policy(selection, 0.25, TextSettings(), given=GIVEN)
+    pair = Pair("k", "s", 0, CAPTION, width=640, height=480, phrases=PHRASES, boxes=tuple(found), claims=tuple(claims))
+    pair = replace(pair, boxes_cut=cut, meta=meta)
     changes = dict(sweep_verdicts(pair, rank_candidates(pair, policy), policy, THRESHOLDS))
     now: list[Checked] = []
     for level in reversed(range(len(THRESHOLDS))):
         now = changes.get(level, now)
         kept = select(pair, selection, THRESHOLDS[level])
-        assert tuple(now) == (check_pair(pair, kept, selection, THRESHOLDS[level]) if kept else ())
+        links = given_links(pair, GIVEN)
+        assert tuple(now) == (check_pair(pair, kept, selection, THRESHOLDS[level], links) if kept else ())
 
 
 def test_a_pair_that_is_carried_with_few_boxes_only() -> None:

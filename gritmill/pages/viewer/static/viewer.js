@@ -251,7 +251,7 @@
     control("name").textContent = run.name;
     control("summary").textContent =
       `${plural(run.read, "pair")} read, ${number(run.written)} written · ${plural(samples.length, "sample")} of seed ${seed} · ` +
-      `boxes by ${run.detector}`;
+      `boxes by ${run.boxes_by}`;
     control("warnings").textContent = run.warnings.join(". ");
     control("warnings").hidden = !run.warnings.length;
     const slider = control("threshold");
@@ -264,9 +264,9 @@
   }
 
   function note() {
-    const least = `There are no candidates below ${scoreText(run.floor)} (detector.floor).`;
+    const floor = `There are no candidates below ${scoreText(run.floor)} (detector.floor).`;
     const counts = "Counts over all rows, with suppression, caps and the other settings of the run.";
-    return `Threshold of the run ${run.threshold}. ${counts} ${least}`;
+    return `Threshold of the run ${run.threshold}. ${counts}${run.floor === null ? "" : ` ${floor}`}`;
   }
 
   control("threshold").addEventListener("input", (event) => {

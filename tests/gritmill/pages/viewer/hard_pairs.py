@@ -94,6 +94,7 @@ def write_page(run, folder, pairs):
         picture.thumbnail((LONG_SIDE, LONG_SIDE))
         picture.save(folder / name)
         samples.append(page_data.sample_json(picked[number], policy, scores, name, None))
-    shown = SimpleNamespace(**vars(manifest), policy=policy, settings=manifest.settings)
+    own = {name: getattr(manifest, name) for name in ("settings", "boxes_by", "are_all_given")}
+    shown = SimpleNamespace(**vars(manifest), **own, policy=policy)
     clicks = clicks_json(picked, [one["picture"] for one in samples], shown, data, 100, 0)
     page.write_page(str(folder), {**data, "samples": samples, "seed": 0, "clicks": clicks})
