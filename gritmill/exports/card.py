@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from gritmill import truth_sheet
-from gritmill.exports.format import ExportCounts, Format, MeasuresTruth
+from gritmill.exports.format import ExportCounts, Format, MeasuresTruth, in_order
 from gritmill.exports.options import as_command
 from gritmill.pages.render import render
 from pipeline.pack.manifest import Manifest
@@ -45,7 +45,7 @@ def render_card(
         "version": version("gritmill"),  # the run may be of another one
         "tokenizer": used.get("tokenizer"),
         "manifest": manifest,
-        "counts": sorted(counts.items()),
+        "counts": in_order(counts).items(),
         "about": export_format.description,
         "claims": list(truth_sheet.claim_rows(manifest.claims)),
         "truth": [

@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from os import PathLike
 
 from pydantic import ValidationError
@@ -21,6 +22,7 @@ from gritmill.validation.processes import check_in_processes
 from gritmill.validation.sample import Rules, fault_line
 from gritmill.validation.shard import CHANGED, Finding, ShardCheck, first_uid
 from pipeline import files, layout
+from pipeline.engines import progress
 from pipeline.faults import CallError, RunFault, first_line
 from pipeline.files.typed import is_intact
 from transforms.claims.verdicts import RULES_VERSION
@@ -31,7 +33,9 @@ _SAMPLES_PER_PROCESS = 1000
 """A process takes about a second to start, and 1 to 2 ms for a sample."""
 
 
-def validate(output: str | PathLike[str], limit: int | None = None, processes: int | None = None) -> Iterator[Finding]:
+def validate(
+    output: str | PathLike[str], limit: int | None = None, processes: int | None = None, quiet: bool = True
+) -> Iterator[Finding]:
     """Yields each sample and each fault of a run, in order.
 
     If the run folder has the detections of the pack, boxes, claims and decoys of all records are computed again from
@@ -41,12 +45,16 @@ def validate(output: str | PathLike[str], limit: int | None = None, processes: i
     limit: samples to check per shard, without the detections. Checksums always cover whole files.
     processes: 1 to 256, each with a shard at a time; 1: only this process. None: one per core, but at most one per
       1,000 samples. The findings are the same for any number.
+    quiet: show no progress on standard error, where only a terminal gets it.
 
     Raises:
-      CallError: the folder has no manifest, or `processes` is out of range.
+      CallError: at once, before the first finding: the folder has no manifest, or `limit` or `processes` is out of
+        range.
       WorkerDied: a process was killed.
     """
     count_processes(processes, (), _SAMPLES_PER_PROCESS, ())  # before anything is read
+    if limit is not None and limit < 1:
+        raise CallError(f"--limit: {limit}: must be at least 1")
     folder = files.canonical(output)
     uri = files.join(folder, layout.MANIFEST)
     if not files.exists(uri):
@@ -54,6 +62,10 @@ def validate(output: str | PathLike[str], limit: int | None = None, processes: i
         from pipeline.pack.manifest import not_finished  # a message, nothing that is checked
 
         raise CallError(not_finished(output))
+    return _findings(folder, uri, limit, processes, quiet)
+
+
+def _findings(folder: str, uri: str, limit: int | None, processes: int | None, quiet: bool) -> Iterator[Finding]:
     try:
         data = files.read_bytes(uri)
         if not is_intact(data):
@@ -75,11 +87,9 @@ def validate(output: str | PathLike[str], limit: int | None = None, processes: i
     threads = max(1, available_cores() // number)
     check = ShardCheck(folder, rules, limit, manifest.claim_rules == RULES_VERSION, threads)
     packed = _packed_rows(folder, manifest.shards) if limit is None else iter(())
-    if number > 1:
-        yield from check_in_processes(check, manifest.shards, packed, number)
-    else:
-        for place, shard in enumerate(manifest.shards):
-            yield from check.shard(place, shard, next(packed, None))
+    shards = (check.shard(place, shard, next(packed, None)) for place, shard in enumerate(manifest.shards))
+    found = check_in_processes(check, manifest.shards, packed, number) if number > 1 else chain.from_iterable(shards)
+    yield from _with_progress(found, sum(samples), quiet)
     yield from (
         Finding(layout.MANIFEST, "", text) for text in (*_ledger_faults(manifest), *_sum_faults(manifest, check.sums))
     )
@@ -87,6 +97,18 @@ def validate(output: str | PathLike[str], limit: int | None = None, processes: i
         if fault := _json_fault(files.join(folder, name)):
             yield Finding(name, "", fault)
     yield from _unlisted_files(folder, manifest)
+
+
+def _with_progress(findings: Iterator[Finding], samples: int, quiet: bool) -> Iterator[Finding]:
+    done = 0
+
+    def state() -> progress.State:
+        return progress.State(done, min(done / samples, 1.0) if samples else 0.0, samples)
+
+    with progress.show_progress("validate", "samples", state, quiet, lines=False):
+        for finding in findings:
+            done += not finding.text
+            yield finding
 
 
 def _packed_rows(folder: str, shards: Sequence[Shard]) -> Iterator[PackedRows]:
