@@ -28,7 +28,7 @@ from transforms.settings import (
     SelectionSettings,
     TextSettings,
 )
-from transforms.wording import closest, listed, suggestion
+from transforms.wording import closest, listed, suggestion, what_it_takes
 
 
 def _check_kind(value: str) -> str:
@@ -388,12 +388,11 @@ def _message(error: ValidationError) -> str:
         close = [f"{section}.{path[-1]}" for section in _keys_of([]) if path[-1] in _keys_of([section])] or close
         hint = f"; did you mean {close[0]}?" if close else ""
         return f"configuration: {key}: no such key{hint}"
-    text = first["msg"].removeprefix("Value error, ")
     given = first["input"]
-    shown = listed(given) if isinstance(given, list | tuple) else short_repr(given)
+    shown = "empty" if given is None else listed(given) if isinstance(given, list | tuple) else short_repr(given)
     shown = shown if len(shown) <= 100 else short_repr(given)
     value = "" if isinstance(given, dict) else f" {shown}:"
-    return f"configuration: {key}:{value} {text[:1].lower()}{text[1:]}"
+    return f"configuration: {key}:{value} {what_it_takes(first)}"
 
 
 def _keys_of(path: list[str]) -> list[str]:
