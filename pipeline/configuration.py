@@ -227,6 +227,15 @@ class Configuration(Section):
     shards: ShardSettings = ShardSettings()
     engine: EngineSettings = Field(EngineSettings(), exclude=True)
 
+    def check_precision(self) -> None:
+        """Raises CallError for a precision that the processor lacks, if that is known before torch is imported."""
+        from transforms.detectors.load import check_precision_early
+
+        try:
+            check_precision_early(self.detector)
+        except ValueError as error:
+            raise CallError(str(error)) from error
+
     def packed_with(self, other: "Configuration") -> "Configuration":
         """This configuration with all keys of `pack` from another one. Whether duplicates are `near` belongs to
         `ground`, so it never changes. A key that is newer than this run keeps its `LegacyValue` unless it is set."""
