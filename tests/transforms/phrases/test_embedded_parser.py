@@ -227,6 +227,40 @@ def test_with_borders_of_the_parser_an_expression_may_break_off(expressions):
     assert expressions('A sign reading "spring in the city".', parsed)["A sign"] == 'A sign reading "spring in the city'
 
 
+@pytest.mark.parametrize(
+    ("caption", "kept", "dropped"),
+    [
+        # Words that a caption splits, and whose last part alone names nothing.
+        ("A road way with cars", ["A road way", "cars"], {}),
+        ("a plane on a run way", ["a plane", "a run way"], {}),
+        ("two hall ways of a house", ["two hall ways", "a house"], {}),
+        ("A woman leaning against a store front", ["A woman", "a store front"], {}),
+        ("a TV on an entertainment center", ["a TV", "an entertainment center"], {}),
+        ("A clock with scroll work", ["A clock", "scroll work"], {}),
+        ("a man going his own way", ["a man"], {"his own way": Drop.ABSTRACT}),
+        ("a dog at the right side", ["a dog"], {"the right side": Drop.PICTURE}),
+        # Nouns that name nothing after a preposition or "take".
+        ("A coast guard rescue takes place on a beach", ["A coast guard rescue", "a beach"], {"place": Drop.ABSTRACT}),
+        ("A motorcycle on display in a museum", ["A motorcycle", "a museum"], {"display": Drop.ABSTRACT}),
+        ("two giraffes taking turns", ["two giraffes"], {"turns": Drop.ABSTRACT}),
+        ("a sandwich that is cut in half", ["a sandwich"], {"that": Drop.PRONOUN, "half": Drop.ABSTRACT}),
+        ("people in a crowded place", ["people", "a crowded place"], {}),
+        ("a display of fruits in a line", ["a display", "fruits", "a line"], {}),
+    ],
+)
+def test_compounds_and_idioms(phrases, caption, kept, dropped):
+    found, left_out = phrases(caption)
+    assert ([phrase for phrase, _ in found], left_out) == (kept, dropped)
+
+
+def test_runs_of_earlier_releases_drop_the_heads_of_compounds(phrases):
+    settings = PhraseSettings(borders="parsed", measures=(), drop_in_context=())
+    assert phrases("a plane on a run way takes place", phrase_rules(settings)) == (
+        [("a plane", "plane"), ("place", "place")],
+        {"a run way": Drop.ABSTRACT},
+    )
+
+
 @given(
     st.lists(
         st.sampled_from(
