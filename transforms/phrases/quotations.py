@@ -50,7 +50,8 @@ def _quotations(caption: str) -> tuple[CharSpan, ...]:
         return ()
     start = int(_is_within_marks(caption))
     inner = caption[start : len(caption) - start]
-    spans = ((first, last) for first, last in _spans(inner) if any(map(str.isalnum, inner[:first] + inner[last:])))
+    words = [at for at, character in enumerate(inner) if character.isalnum()] or [len(inner), -1]
+    spans = ((first, last) for first, last in _spans(inner) if words[0] < first or words[-1] >= last)
     return tuple((start + first, start + last) for first, last in spans)
 
 
@@ -61,16 +62,16 @@ def quotation_marks(caption: str) -> tuple[CharSpan, ...]:
         return ()
     pairs = {(0, len(caption) - 1)} if _is_within_marks(caption) else set()
     parts = [(len(pairs), len(caption) - len(pairs))]
-    for start, end in parts:
-        for first, last in _spans(caption[start:end]):
-            pairs.add((start + first, start + last - 1))
-            parts.append((start + first + 1, start + last - 1))
+    while parts:  # a few times: most kinds of marks do not match around others of their kind
+        found = [(at + first, at + last - 1) for at, end in parts for first, last in _spans(caption[at:end])]
+        pairs.update(found)
+        parts = [(first + 1, last) for first, last in found]
     return tuple(sorted(pairs))
 
 
 def _is_within_marks(caption: str) -> bool:
     """Whether the whole caption is in quotation marks and has others inside: doubled as in a cell of CSV, or not."""
-    return bool(_WITHIN_MARKS.fullmatch(caption))
+    return caption[-1:] == '"' and bool(_WITHIN_MARKS.fullmatch(caption))
 
 
 def _spans(caption: str) -> list[CharSpan]:
