@@ -127,11 +127,12 @@ def _expression(caption: ParsedCaption, tokens: range, head: int) -> range:
     if subtree is None:
         return tokens
     around = next((run for run in caption.between_separators(subtree) if tokens[0] in run), range(0))
-    widened = caption.trimmed(around, BROKEN_ENDS)
-    while caption.corrected and widened and widened[-1] not in tokens and caption.lacks_object(widened[-1], head):
-        widened = caption.trimmed(range(widened[0], widened[-1]), BROKEN_ENDS)
-    parts = caption.split_at_half_quotes(widened, BROKEN_ENDS)
-    return next((part for part in parts if tokens[0] in part and tokens[-1] in part), tokens)
+    while True:
+        parts = caption.split_at_half_quotes(caption.trimmed(around, BROKEN_ENDS), BROKEN_ENDS)
+        widened = next((part for part in parts if tokens[0] in part and tokens[-1] in part), tokens)
+        if not caption.corrected or widened[-1] in tokens or not caption.lacks_object(widened[-1], head):
+            return widened
+        around = range(widened[0], widened[-1])
 
 
 def _drop_reason(caption: ParsedCaption, part: _Part, drops: DropRules) -> Drop | None:

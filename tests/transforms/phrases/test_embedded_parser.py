@@ -212,6 +212,7 @@ def test_a_phrase_ends_where_the_thing_ends(phrases, caption, expected):
         ('a sign that reads "spring in the city."', {"a sign": 'a sign that reads "spring in the city."'}),
         ("a 'Game of Thrones' poster", {"Game": "a 'Game of Thrones' poster"}),
         ('A game at a fair called "Ball In The Bog"', {"a fair": "a fair called"}),
+        ("Tablet computers in '2001: A Space Odyssey'", {"Tablet computers": "Tablet computers"}),
         ('A shirt that says "love" and a hat', {"A shirt": 'A shirt that says "love" and a hat'}),
         ("Wizards at War (Young Wizards, #8)", {"Young Wizards": "Young Wizards, #8"}),
     ],
