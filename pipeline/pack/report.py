@@ -209,13 +209,7 @@ def _timings(folder: str) -> list[Timing]:
             return [read_typed(uri, Timing)]
         return []
 
-    # A store lists everything at once. A disk is asked for each file, 0.02 ms of processor time for two of a source.
-    sources = files.folders_in(files.join(folder, layout.TIMINGS)) if files.is_local(folder) else []
-    if len(sources) > _TIMINGS:
-        some = (sources[i] for i in evenly_spaced(len(sources), _TIMINGS))
-        infos = [info for source in some for info in files.list_folder(source, "[0-9]*.json")]
-    else:
-        infos = files.list_folder(folder, layout.ALL_TIMINGS)
+    infos = files.list_folder(folder, layout.ALL_TIMINGS)
     chosen = (infos[i].uri for i in evenly_spaced(len(infos), _TIMINGS))
     return [timing for found in map_in_threads(read, chosen) for timing in found]
 

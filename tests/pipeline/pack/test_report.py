@@ -2,10 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import files, layout
-from pipeline.files.typed import publish_typed
-from pipeline.ids import ChunkId
-from pipeline.pack import report
 from pipeline.pack.report import Throughput, throughput
 from pipeline.tables.range_summary import Timing
 
@@ -44,17 +40,3 @@ def test_a_run_without_any_chunk() -> None:
     found = throughput([])
     assert (found.chunks, found.wall, found.pairs_per_second, found.hours_per_million) == (0, 0, None, None)
     assert throughput([timing(0, 0.0)]).detector_busy is None
-
-
-def test_of_many_sources_only_some_are_searched_for_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for source in range(9):
-        for chunk in range(2):
-            uri = files.join(str(tmp_path), layout.timing(ChunkId(source, 0, chunk)))
-            publish_typed(uri, timing(pairs=10 * source + chunk, wall=1.0))
-    assert [one.pairs for one in report._timings(str(tmp_path))] == [10 * s + c for s in range(9) for c in range(2)]
-    monkeypatch.setattr(report, "_TIMINGS", 3)
-    listed = []
-    list_folder = files.list_folder
-    monkeypatch.setattr(files, "list_folder", lambda *given: listed.append(given[0]) or list_folder(*given))
-    assert [one.pairs for one in report._timings(str(tmp_path))] == [11, 41, 71]  # spread over the sources
-    assert [Path(folder).name for folder in listed] == ["00001", "00004", "00007"]
