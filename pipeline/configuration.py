@@ -29,7 +29,7 @@ from transforms.settings import (
     SelectionSettings,
     TextSettings,
 )
-from transforms.wording import closest, listed, suggestion
+from transforms.wording import closest, listed, suggestion, what_it_takes
 
 
 def _check_kind(value: str) -> str:
@@ -233,6 +233,15 @@ class Configuration(Section):
         """The version of the rules that check the claims of a run; 0: it reads none."""
         return rules_version(bool(self.source.columns.boxes)) if self.phrases.claims else 0
 
+    def check_precision(self) -> None:
+        """Raises CallError for a precision that the processor lacks, if that is known before torch is imported."""
+        from transforms.detectors.load import check_precision_early
+
+        try:
+            check_precision_early(self.detector)
+        except ValueError as error:
+            raise CallError(str(error)) from error
+
     def packed_with(self, other: "Configuration") -> "Configuration":
         """This configuration with all keys of `pack` from another one. Whether duplicates are `near` belongs to
         `ground`, so it never changes. A key that is newer than this run keeps its `LegacyValue` unless it is set."""
@@ -394,12 +403,11 @@ def _message(error: ValidationError) -> str:
         close = [f"{section}.{path[-1]}" for section in _keys_of([]) if path[-1] in _keys_of([section])] or close
         hint = f"; did you mean {close[0]}?" if close else ""
         return f"configuration: {key}: no such key{hint}"
-    text = first["msg"].removeprefix("Value error, ")
     given = first["input"]
-    shown = listed(given) if isinstance(given, list | tuple) else short_repr(given)
+    shown = "empty" if given is None else listed(given) if isinstance(given, list | tuple) else short_repr(given)
     shown = shown if len(shown) <= 100 else short_repr(given)
     value = "" if isinstance(given, dict) else f" {shown}:"
-    return f"configuration: {key}:{value} {text[:1].lower()}{text[1:]}"
+    return f"configuration: {key}:{value} {what_it_takes(first)}"
 
 
 def _keys_of(path: list[str]) -> list[str]:

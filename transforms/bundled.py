@@ -4,8 +4,9 @@ Configurations, run files and messages to workers refer to an embedded model by 
 only when the model is loaded, because gritmill may be installed elsewhere on that machine.
 """
 
-import os
+import filecmp
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,8 @@ def did_you_mean(name: str) -> str:
 
 def detector_warnings(model: str, inputs: Iterable[str], given_boxes: bool = False) -> tuple[str, ...]:
     """What whoever sees boxes of the detector on these inputs must know: of the embedded one, under its name or as a
-    folder, on other images than the bundled scenes. inputs: absolute paths and URIs. given_boxes: whether a column of
-    the source has boxes."""
+    folder, also a copy, on other images than the bundled scenes. inputs: absolute paths and URIs. given_boxes: whether
+    a column of the source has boxes."""
     examples = folder("examples")
     if not _is_scene_grounder(model) or all(Path(path).is_relative_to(examples) for path in inputs):
         return ()
@@ -69,6 +70,11 @@ def detector_warnings(model: str, inputs: Iterable[str], given_boxes: bool = Fal
 
 
 def _is_scene_grounder(model: str) -> bool:
-    path = os.path.expanduser(model)
-    own = model_path(SCENE_GROUNDER)
-    return model == SCENE_GROUNDER or (os.path.isdir(path) and os.path.realpath(path) == os.path.realpath(own))
+    """Whether it is the embedded detector, under its name or as a folder: also a copy, but not with other weights."""
+    if model == SCENE_GROUNDER:
+        return True
+    with suppress(OSError, ValueError, RuntimeError):  # of expanduser, where there is no such user
+        path, own = Path(model).expanduser(), Path(model_path(SCENE_GROUNDER))
+        names = ("config.json", "model.safetensors")  # the first one tells most others apart with 3 KB
+        return all(filecmp.cmp(path / name, own / name, shallow=False) for name in names)
+    return False

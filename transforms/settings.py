@@ -242,7 +242,7 @@ class PhraseSettings(Section):
         description="Lists in transforms/phrases/drop_lists.yaml; phrases with these heads are dropped.",
     )
     drop_in_context: Annotated[Names, LegacyValue(())] = Field(
-        ("picture_opener", "picture_place", "picture_always", "abstract_sense"),
+        ("picture_opener", "picture_place", "picture_always", "abstract_sense", "abstract_idiom"),
         description="Lists in transforms/phrases/drop_in_context.yaml: heads that are dropped only in some contexts.",
     )
     measures: Annotated[Names, LegacyValue(())] = Field(

@@ -103,7 +103,7 @@ class Tally:
         for name, unit in self.of_check.items():
             self.sums.setdefault(name, Sums()).add(self._found[name], self._of[unit])
         self.units.update(self._of)
-        self.pictures += 1
+        self.pictures += self._of.keys() != {"rows"}  # of a broken row, nothing is known
         self._picture = None
         self._found.clear()
         self._of.clear()

@@ -31,6 +31,9 @@ _NUMBERS = (
 _TAG = re.compile(r'<[^<>\s\d][^<>\s]*>|"\w*\d\w*"')
 """A tag of a dialect, or a key of its JSON that captions do not have in quotation marks."""
 
+_ANY_MARKUP = re.compile(r"[<>{}]|```|\A\s*(?:\[|[\d\s]*\Z)")
+"""What may be a part of the markup of some dialect, such as a tag that is cut off, JSON, or numbers alone."""
+
 _BOX = (0.25, 0.5, 0.75, 1.0)
 _PROBE = GroundedCaption("a dog", (Span(0, 5, (_BOX, _BOX)),))
 
@@ -91,14 +94,16 @@ class DialectReader:
         size = size_in(cells)
         known = not self.needs_size or size != (0, 0)
         wide, high = size if size != (0, 0) else (1, 1)
-        try:
-            decoded = self._dialect.decode(text, wide, high)
-        except ValueError as error:
-            raise BadCell(str(error)) from error
-        except (ArithmeticError, TypeError, LookupError) as error:  # of a number that the scale cannot represent
-            raise BadCell(f"{self.name}: malformed: {type(error).__name__}") from error
         carries = self._dialect.carries
         has_caption = carries in (Carries.SPANS, Carries.ENDS)
+        try:
+            decoded = self._dialect.decode(text, wide, high)
+        except (ValueError, ArithmeticError, TypeError, LookupError) as error:
+            if not self._is_plain(text):
+                # Others than ValueError: of a number that the scale cannot represent.
+                is_told = isinstance(error, ValueError)
+                raise BadCell(str(error) if is_told else f"{self.name}: malformed: {type(error).__name__}") from error
+            decoded = GroundedCaption(text, ())
         others = {name: value for name, value in cells.items() if name != self.column}
         caption = decoded.caption if has_caption else caption_in(others) or None
         boxes = []
@@ -118,6 +123,10 @@ class DialectReader:
             tolerance=self._dialect.error(wide, high),
             problems={LEFT_MARKUP: left} if left else {},
         )
+
+    def _is_plain(self, text: str) -> bool:
+        """Whether a text has no markup at all, as an answer without boxes. Some dialects cannot decode that."""
+        return not _ANY_MARKUP.search(text) and not self._left_markup(text)
 
     def _left_markup(self, caption: str) -> str:
         """What is left in a caption that reads like markup; "" if nothing is."""

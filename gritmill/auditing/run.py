@@ -11,6 +11,7 @@ from gritmill.auditing.checks import CHECKS, UNITS
 from gritmill.auditing.rates import Sums, Tally
 from gritmill.auditing.read_file import BrokenRow, Picked, count_rows
 from gritmill.auditing.read_rows import Planned, RowReader, UnknownFormat
+from gritmill.auditing.same_image import SameImages
 from pipeline.faults import SourceFault, first_line
 from transforms.claims.verdicts import RULES_VERSION, Verdict
 from transforms.records import ClaimKind
@@ -85,6 +86,7 @@ def _rows(planned: Sequence[tuple[AuditedFile, Planned]], limit: int | None) -> 
     for (file, plan), size in zip(planned, sizes, strict=True):
         picked = _everywhere if limit is None else _spread(limit, sum(sizes), offset)
         offset += size
+        named = SameImages(file.uri)
         try:
             for place, found in plan.rows(picked):
                 file.rows += 1
@@ -92,7 +94,7 @@ def _rows(planned: Sequence[tuple[AuditedFile, Planned]], limit: int | None) -> 
                     file.broken += 1
                     yield place, found, True
                 else:
-                    yield from ((place, CheckedRow(row), at == 0) for at, row in enumerate(found))
+                    yield from ((place, CheckedRow(named(row)), at == 0) for at, row in enumerate(found))
         except (SourceFault, OSError) as error:
             file.fault = first_line(error)
 

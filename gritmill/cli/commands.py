@@ -14,7 +14,7 @@ from gritmill import api
 from gritmill import demo as scenes
 from gritmill.auditing.audit import audit as audit_data
 from gritmill.cli import json_output, outcome
-from gritmill.cli.derive import Call, Command, Group, Json, derive, given
+from gritmill.cli.derive import Call, Command, Group, Json, QuietProgress, derive, given
 from gritmill.cli.export_command import ExportCommand, export
 from gritmill.evaluation.calibrate import calibrate as calibrate_threshold
 from gritmill.evaluation.evaluate import evaluate as measure
@@ -168,10 +168,7 @@ def validate(
     processes: Annotated[
         int | None,
         typer.Option(
-            "--processes",
-            min=1,
-            max=256,
-            help="Number of processes, each with a shard. Default: one per core, but at most one per 1,000 samples.",
+            help="Processes that check shards, 1 to 256. Default: one per core, at most one per 1,000 samples.",
             metavar="N",
         ),
     ] = None,
@@ -179,6 +176,7 @@ def validate(
         bool, typer.Option("--decode", help="Decode all images, also those that ground decoded.")
     ] = False,
     json: Json = False,
+    quiet: QuietProgress = False,
 ) -> None:
     """Check a finished run. Print one line per fault, and exit with status 1 if there are any."""
     from gritmill.validation.validate import validate as findings
@@ -186,7 +184,7 @@ def validate(
 
     samples = faults = 0
     listed = []
-    for fault in findings(output, limit, processes, decode):
+    for fault in findings(output, limit, processes, decode, quiet):
         if fault.text:
             print(printable(": ".join(filter(None, (fault.shard, fault.key, fault.text)))))
             faults += 1

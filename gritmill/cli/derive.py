@@ -116,6 +116,8 @@ JSON = _option(inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default
 Json = Annotated[bool, typer.Option("--json", help=get_args(AsJson)[1].help)]
 """The annotation of this parameter, for commands that are written out."""
 
+QuietProgress = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+
 
 def _insert(options: list[inspect.Parameter], new: list[inspect.Parameter], before: Sequence[str]) -> None:
     """Inserts options before the first one whose name is in `before`. The help lists them in this order."""

@@ -7,7 +7,7 @@ import typer
 
 from gritmill.cli import json_output, outcome
 from gritmill.cli.completion import completer
-from gritmill.cli.derive import Command, Json, given
+from gritmill.cli.derive import Command, Json, QuietProgress, given
 from gritmill.exports import formats, is_built_in
 from gritmill.exports.options import ExportOptions, Level, RelationForm, check_used
 from transforms.wording import counted
@@ -94,6 +94,7 @@ def export(
         ),
     ] = None,
     json: Json = False,
+    quiet: QuietProgress = False,
 ) -> None:
     """Convert the shards of a finished run to another tool's format. Run it again to resume."""
     from gritmill.exports.export import export as exported
@@ -115,7 +116,7 @@ def export(
         with_decoys=with_decoys,
         allow_blind=allow_blind,
     )
-    written = exported(run, to, output, options, calibration, processes)
+    written = exported(run, to, output, options, calibration, processes, quiet)
     if finished:
         samples = counted(written["run"]["ledger"]["written"], "sample")
         print(f"export: nothing to do: all {samples} are done", file=sys.stderr)

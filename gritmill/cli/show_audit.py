@@ -14,6 +14,7 @@ from transforms.wording import counted
 _FILES = 20  # are listed; of the others only the number
 _KINDS = ("count", "relation", "rank")
 _NOTE = "Intervals are of 95 %, by picture."
+_NOTE_WITHOUT = "Intervals are of 95 %, as if no two captions had the same picture."
 _UNDECIDED = (
     "An audit does not know what a detector found below its threshold: a count with too few boxes is undecided."
 )
@@ -77,8 +78,14 @@ def _file_lines(result: dict[str, Any]) -> Iterator[str]:
 
 
 def _counts_line(result: dict[str, Any]) -> str:
-    numbers = [counted(result["counts"][f"{name}s"], name) for name in ("picture", "pair", "phrase")]
+    names = ("picture", "pair", "phrase") if _knows_pictures(result["counts"]) else ("pair", "phrase")
+    numbers = [counted(result["counts"][f"{name}s"], name) for name in names]
     return ", ".join([*numbers, counted(result["counts"]["boxes"], "box")])
+
+
+def _knows_pictures(counts: dict[str, int]) -> bool:
+    """Whether the rows tell how many images there are. If each caption names another one, several may be equal."""
+    return counts["pictures"] < counts["pairs"] or not counts["captions"]
 
 
 def _nothing_lines(result: dict[str, Any]) -> Iterator[str]:
@@ -90,7 +97,8 @@ def _nothing_lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"found nothing: {', '.join(clean)}"
     if absent:
         yield f"not in this data: {', '.join(absent)}"
-    yield " ".join([_NOTE, *_undecided(result)])
+    note = _NOTE if _knows_pictures(result["counts"]) else _NOTE_WITHOUT
+    yield " ".join([note, *_undecided(result)])
 
 
 def _undecided(result: dict[str, Any]) -> Iterator[str]:

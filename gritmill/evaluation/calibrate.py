@@ -71,14 +71,15 @@ def calibrate(
         raise CallError(
             "--truth: is missing; name a set with true boxes, a run with --without-truth, or answers with --clicks"
         )
-    from gritmill.evaluation import calibration
-    from gritmill.evaluation.query_detector import QueryCounts, load_detector, query
-    from gritmill.evaluation.sets.open_truth import open_truth
-
     if on == TruthFormat.VSR:
         raise CallError("--on vsr: has statements, not all boxes of a phrase; only gritmill eval --relations reads it")
     _check_precision(precision)
     configuration, folder = resolve_config(config), _folder(output)
+    configuration.check_precision()
+    from gritmill.evaluation import calibration
+    from gritmill.evaluation.query_detector import QueryCounts, load_detector, query
+    from gritmill.evaluation.sets.open_truth import open_truth
+
     truth_set = open_truth(on, truth, images, split, limit, configuration.source.columns)
     detector, configuration, model_identities = load_detector(configuration)
     counts, collected = QueryCounts(), calibration.BoxCollection()

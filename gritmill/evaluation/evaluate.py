@@ -42,18 +42,20 @@ def evaluate(
     Raises:
       CallError: an argument is wrong, or a file is not in the format `on`. EnvironmentFault: the detector fails.
     """
-    from gritmill.evaluation import measure_boxes, phrases, query_detector
-    from gritmill.evaluation.relations import check_detected, read_and_check
-    from gritmill.evaluation.sets.open_truth import open_truth
-    from pipeline import files
-    from pipeline.files.publish import publish_json
-
     configuration = resolve_config(config)
     if nms not in set(Nms):
         raise CallError(f"--nms: {nms}: no such value; {suggestion(nms, Nms)}")
     others = {"images": images is not None, "alone": alone, "nms": nms != Nms.NONE}
     check_measured(phrases_only, relations, detect, [name for name, is_given in others.items() if is_given])
     _check_format(on, phrases_only, relations)
+    if detect or not (phrases_only or relations):
+        configuration.check_precision()
+    from gritmill.evaluation import measure_boxes, phrases, query_detector
+    from gritmill.evaluation.relations import check_detected, read_and_check
+    from gritmill.evaluation.sets.open_truth import open_truth
+    from pipeline import files
+    from pipeline.files.publish import publish_json
+
     target = None if output is None else files.canonical(output)
     if target is not None:
         files.need_file_place(target)  # before the work that it is for: that may take hours

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from gritmill import truth_sheet
-from gritmill.exports.format import ExportCounts, Format, MeasuresTruth
+from gritmill.exports.format import ExportCounts, Format, MeasuresTruth, in_order
 from gritmill.exports.options import as_command
 from gritmill.pages.render import render
 from pipeline.pack.given_boxes import given_line
@@ -50,7 +50,7 @@ def render_card(
         "tokenizer": used.get("tokenizer"),
         "manifest": manifest,
         "made_by": _made_by(manifest),
-        "counts": sorted(counts.items()),
+        "counts": in_order(counts).items(),
         "about": export_format.description,
         "claims": list(truth_sheet.claim_rows(manifest.claims)),
         "truth": [

@@ -1,7 +1,9 @@
 """export: a finished run -> another format, shard by shard. Reads only the shards and the manifest."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from os import PathLike, fspath
 from typing import Any, ClassVar
@@ -9,12 +11,13 @@ from typing import Any, ClassVar
 from gritmill.exports import find_format, is_built_in
 from gritmill.exports.card import CARD_NAME, render_card
 from gritmill.exports.checked_boxes import checked_boxes
-from gritmill.exports.format import ChecksRun, ExportCounts, ExportFolder, Format
+from gritmill.exports.format import ChecksRun, ExportCounts, ExportFolder, Format, in_order
 from gritmill.exports.options import FORMER_OPTIONS, ExportOptions, used_options
 from gritmill.exports.shards import writing
 from gritmill.exports.write_shard import packed_again
 from gritmill.shard_processes import count_processes
 from pipeline import files, layout
+from pipeline.engines import progress
 from pipeline.faults import CallError, FolderMismatch
 from pipeline.files.lock import hold, is_marked, reading
 from pipeline.files.publish import synced_together
@@ -75,12 +78,14 @@ def export(
     options: ExportOptions | None = None,
     calibration: str | PathLike[str] = "",
     processes: int | None = None,
+    quiet: bool = True,
 ) -> dict[str, Any]:
     """Writes a finished run in another format. If it is called again, it resumes where it stopped.
 
     calibration: a `calibration.json` of `gritmill calibrate --clicks`, for the data card. processes: how many write
     shards, a shard each, 1 to 256; the files are the same. 1 is this process. None: one per core, but at most one per
-    4,000 samples, and 1 for a format of another package or files that other processes may not see.
+    4,000 samples, and 1 for a format of another package or files that other processes may not see. quiet: show no
+    progress on standard error, where only a terminal gets it.
 
     Returns:
       The content of `export.json`.
@@ -129,13 +134,13 @@ def export(
             summary = read_typed(uri, ExportSummary)
         else:
             folder = ExportFolder(target)
-            counts = _write_shards(to, options, export_format, source, manifest, folder, processes)
+            counts = _write_shards(to, options, export_format, source, manifest, folder, processes, quiet)
             folder.write(CARD_NAME, render_card(to, used, export_format, manifest, counts, checked).encode())
             content = as_json(manifest)
             provenance = {name: content[name] for name in _PROVENANCE if name in content}
             summary = ExportSummary(to, fingerprint, dict(counts), provenance)
             publish_typed(uri, summary)
-        return as_json(summary)
+        return as_json(replace(summary, figures=in_order(summary.figures)))
 
 
 def _check_free(target: str, fingerprint: str, former: str) -> str:
@@ -156,6 +161,7 @@ def _write_shards(
     manifest: Manifest,
     folder: ExportFolder,
     processes: int,
+    quiet: bool,
 ) -> ExportCounts:
     """Writes the shards that no earlier call has written, or whose lines have changed since, then the files over all
     shards. Returns the counts."""
@@ -169,20 +175,34 @@ def _write_shards(
                 figures[number] = ExportCounts(done.figures)
     left = [number for number in numbers if number not in figures]
     processes = max(1, min(processes, len(left)))
-    with writing(to, options, export_format, source, manifest, folder.uri, left, processes) as written:
-        for number, counts in written:
-            current = read_manifest(source)
-            if current is None or current.shards != manifest.shards:
-                raise packed_again(source)
-            uri = files.join(folder.uri, layout.export_part_done(number))
-            publish_typed(uri, PartDone(dict(counts), _digest_lines(folder, number), LINES_VERSION))
-            figures[number] = counts
-    total = ExportCounts()
-    for number in numbers:  # in order: that of the counts is shown
-        total.update(figures[number])
-    with synced_together():
-        total.update(export_format.finish(numbers, folder) or {})
+    with _progress(manifest, figures, quiet):
+        with writing(to, options, export_format, source, manifest, folder.uri, left, processes) as written:
+            for number, counts in written:
+                current = read_manifest(source)
+                if current is None or current.shards != manifest.shards:
+                    raise packed_again(source)
+                uri = files.join(folder.uri, layout.export_part_done(number))
+                publish_typed(uri, PartDone(dict(counts), _digest_lines(folder, number), LINES_VERSION))
+                figures[number] = counts
+        total = ExportCounts()
+        for counts in figures.values():
+            total.update(counts)
+        with synced_together():
+            total.update(export_format.finish(numbers, folder) or {})
     return total
+
+
+def _progress(manifest: Manifest, done: Collection[int], quiet: bool) -> AbstractContextManager[None]:
+    """Shows the samples of the shards that are done while the block runs."""
+    samples = [shard.samples for shard in manifest.shards]
+    total, earlier = sum(samples), sum(samples[number] for number in done)
+
+    def state() -> progress.State:
+        written = sum(samples[number] for number in list(done))
+        working = "writing the files of all shards" if written == total else ""
+        return progress.State(written, written / total if total else 0.0, total, earlier, working)
+
+    return progress.show_progress("export", "samples", state, quiet, lines=False)
 
 
 def _digest_lines(folder: ExportFolder, number: int) -> str:

@@ -201,6 +201,11 @@ class LeftOut(Exception):
     """A sample that a format cannot carry. The message is what it is counted as, like that of `left_out`."""
 
 
+def in_order(counts: Mapping[str, int]) -> dict[str, int]:
+    """The counts in the order in which they are shown. That of a format is lost in the file of an earlier call."""
+    return dict(sorted(counts.items(), key=lambda count: (count[0] != "samples", count[0])))
+
+
 def _as_line(row: Mapping[str, Any] | str) -> str:
     return row if isinstance(row, str) else json.dumps(row, ensure_ascii=False)
 

@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from os import PathLike
 
 from pydantic import ValidationError
@@ -22,6 +23,7 @@ from gritmill.validation.processes import check_in_processes
 from gritmill.validation.sample import Rules, fault_line
 from gritmill.validation.shard import CHANGED, Finding, ShardCheck, first_uid
 from pipeline import files, layout
+from pipeline.engines import progress
 from pipeline.faults import CallError, RunFault, first_line
 from pipeline.files.typed import is_intact
 from transforms.annotations.columns import AnnotationColumns
@@ -34,7 +36,11 @@ _SAMPLES_PER_PROCESS = 1000
 
 
 def validate(
-    output: str | PathLike[str], limit: int | None = None, processes: int | None = None, decode: bool = False
+    output: str | PathLike[str],
+    limit: int | None = None,
+    processes: int | None = None,
+    decode: bool = False,
+    quiet: bool = True,
 ) -> Iterator[Finding]:
     """Yields each sample and each fault of a run, in order.
 
@@ -46,12 +52,16 @@ def validate(
     processes: 1 to 256, each with a shard at a time; 1: only this process. None: one per core, but at most one per
       1,000 samples. The findings are the same for any number.
     decode: all images are decoded, also those that `ground` decoded.
+    quiet: show no progress on standard error, where only a terminal gets it.
 
     Raises:
-      CallError: the folder has no manifest, or `processes` is out of range.
+      CallError: at once, before the first finding: the folder has no manifest, or `limit` or `processes` is out of
+        range.
       WorkerDied: a process was killed.
     """
     count_processes(processes, (), _SAMPLES_PER_PROCESS, ())  # before anything is read
+    if limit is not None and limit < 1:
+        raise CallError(f"--limit: {limit}: must be at least 1")
     folder = files.canonical(output)
     uri = files.join(folder, layout.MANIFEST)
     if not files.exists(uri):
@@ -59,6 +69,12 @@ def validate(
         from pipeline.pack.manifest import not_finished  # a message, nothing that is checked
 
         raise CallError(not_finished(output))
+    return _findings(folder, uri, limit, processes, decode, quiet)
+
+
+def _findings(
+    folder: str, uri: str, limit: int | None, processes: int | None, decode: bool, quiet: bool
+) -> Iterator[Finding]:
     try:
         data = files.read_bytes(uri)
         if not is_intact(data):
@@ -82,11 +98,9 @@ def validate(
     known = manifest.claim_rules == rules_version(bool(given.boxes))
     check = ShardCheck(folder, rules, limit, known, threads, decode, given)
     packed = _packed_rows(folder, manifest.shards) if limit is None else iter(())
-    if number > 1:
-        yield from check_in_processes(check, manifest.shards, packed, number)
-    else:
-        for place, shard in enumerate(manifest.shards):
-            yield from check.shard(place, shard, next(packed, None))
+    shards = (check.shard(place, shard, next(packed, None)) for place, shard in enumerate(manifest.shards))
+    found = check_in_processes(check, manifest.shards, packed, number) if number > 1 else chain.from_iterable(shards)
+    yield from _with_progress(found, sum(samples), quiet)
     yield from (
         Finding(layout.MANIFEST, "", text) for text in (*_ledger_faults(manifest), *_sum_faults(manifest, check.sums))
     )
@@ -94,6 +108,18 @@ def validate(
         if fault := _json_fault(files.join(folder, name)):
             yield Finding(name, "", fault)
     yield from _unlisted_files(folder, manifest)
+
+
+def _with_progress(findings: Iterator[Finding], samples: int, quiet: bool) -> Iterator[Finding]:
+    done = 0
+
+    def state() -> progress.State:
+        return progress.State(done, min(done / samples, 1.0) if samples else 0.0, samples)
+
+    with progress.show_progress("validate", "samples", state, quiet, lines=False):
+        for finding in findings:
+            done += not finding.text
+            yield finding
 
 
 def _packed_rows(folder: str, shards: Sequence[Shard]) -> Iterator[PackedRows]:

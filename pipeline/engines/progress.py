@@ -184,14 +184,17 @@ def show_progress(
     local: bool = True,
     log: RunLog | None = None,
     news: News = tuple,
+    lines: bool = True,
 ) -> Iterator[None]:
-    """Shows `state()` on standard error while the block runs: a bar on a terminal, else a line every ten seconds.
+    """Shows `state()` on standard error while the block runs: a bar on a terminal, else a line every ten seconds, if
+    `lines` are wanted.
 
     Args:
       local: whether `state` is cheap. If False, it lists an object store, and is called at most every 30 seconds.
       log: gets the news, also if `quiet`.
     """
-    quiet = quiet or sys.stderr is None  # None: a process without standard error, such as a daemon
+    # None: a process without standard error, such as a daemon
+    quiet = quiet or sys.stderr is None or not (lines or sys.stderr.isatty())
     if quiet and log is None:
         yield
         return
@@ -322,7 +325,11 @@ class _Bar:
             # Of all columns, a narrow terminal cuts only this one: it alone has a ratio.
             TextColumn("{task.fields[text]}", table_column=Column(ratio=1, no_wrap=True)),
         )
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True, expand=True)
+        # rich would move what is printed meanwhile to standard error: only where both are the terminal.
+        printed = sys.stdout is not None and sys.stdout.isatty()
+        self._bar = Progress(
+            *columns, console=Console(stderr=True), transient=True, expand=True, redirect_stdout=printed
+        )
         self._bar.start()
         self._task = self._bar.add_task(title, total=None, text="")  # moves to and fro until a share is known
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
-from pipeline.faults import CallError, EnvironmentFault, FolderMismatch, RunFault
+from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault
 from pipeline.files.lock import replacing
 from pipeline.ground import attempts, messages, near_duplicates, retry, stage_tables
 from pipeline.ground.commit_chunk import Provenance
@@ -26,7 +26,6 @@ from pipeline.plan.plan_sources import check_names
 from pipeline.stages.configured import configured_stages, open_tables, preliminary_stages
 from pipeline.tables.sweep import sweep_for_ground
 from pipeline.tables.table import Listing, Table, list_tables
-from transforms.detectors.load import check_precision_early
 from transforms.detectors.settings import DetectorSettings
 from transforms.garbage import importing
 from transforms.plugins import search
@@ -57,7 +56,7 @@ def ground(
     if old:
         configuration = configuration.resuming(old.configuration)
     elif search_path:  # on other machines, the workers refuse it
-        _check_precision(configuration.detector)
+        configuration.check_precision()
     if configuration.stages.factories:
         search([os.getcwd()])  # the driver, on any engine
     left_out: list[str] = []
@@ -85,7 +84,7 @@ def ground(
     work_left = not _is_done(old, tables, listings, options)
     if work_left:
         if old and search_path:
-            _check_precision(configuration.detector)
+            configuration.check_precision()
         tell_loading()
     if options.beam or work_left:
         _check_device(configuration.detector, options.beam)
@@ -204,14 +203,6 @@ def _connect(options: GroundOptions) -> "RemoteEngine | None":
     from pipeline.engines import remote
 
     return remote.connect(options.beam, options.claim.run_id)
-
-
-def _check_precision(settings: DetectorSettings) -> None:
-    """Refuses a precision that the processor lacks, if that is known before the imports that take seconds."""
-    try:
-        check_precision_early(settings)
-    except ValueError as error:
-        raise CallError(str(error)) from error
 
 
 def _check_device(settings: DetectorSettings, arguments: Sequence[str]) -> None:

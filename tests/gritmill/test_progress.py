@@ -3,14 +3,17 @@
 import gzip
 import json
 import shutil
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 
 import gritmill
 from pipeline.configuration import Configuration
+from pipeline.engines import progress as engine_progress
 from pipeline.engines.pace import Pace
-from pipeline.engines.progress import WorkerProgress, describe
+from pipeline.engines.progress import State, WorkerProgress, describe
 from pipeline.ground.progress import GroundProgress, _is_plain
 from pipeline.pack.progress import PackProgress
 from pipeline.plan.plan import read_plan
@@ -293,3 +296,45 @@ def test_a_run_whose_log_cannot_be_written_has_the_same_output(run, whole):
     gritmill.run(**call)
     patterns = ("detections/0*/*", "shards/*", "manifest.json")
     assert sample_pairs.files_of(folder, *patterns) == sample_pairs.files_of(whole[0] / "out", *patterns)
+
+
+@pytest.fixture
+def bars(monkeypatch):
+    """For each progress that is shown: its title, its state at the start and at the end, and whether it is quiet."""
+    calls = []
+
+    @contextmanager
+    def show(title, unit, state, quiet, lines):
+        assert (unit, lines) == ("samples", False)
+        before = state()
+        yield
+        calls.append((title, before, state(), quiet))
+
+    monkeypatch.setattr(engine_progress, "show_progress", show)
+    return calls
+
+
+@pytest.mark.parametrize(("words", "quiet"), [(["--processes", "1"], False), (["--processes", "2", "--quiet"], True)])
+def test_validate_and_export_count_samples(whole, bars, tmp_path, call, words, quiet):
+    run = whole[0] / "out"
+    ends = [State(0, 0.0, PAIRS), State(PAIRS, 1.0, PAIRS)]
+    assert call("validate", run, *words)[0] == 0
+    assert bars == [("validate", *ends, quiet)]
+    bars.clear()
+    assert call("validate", run, "--limit", "1", *words)[0] == 0
+    assert [(before.total, after.done, after.share) for _, before, after, _ in bars] == [(4, 4, 1.0)]
+    bars.clear()
+    assert call("export", run, "--to", "odvg", "--output", tmp_path / "odvg", *words)[0] == 0
+    ends[1] = replace(ends[1], working="writing the files of all shards")
+    assert bars == [("export", *ends, quiet)]
+    for name in ("export.json", "parts/00001_done.json"):
+        (tmp_path / "odvg" / name).unlink()
+    bars.clear()
+    assert call("export", run, "--to", "odvg", "--output", tmp_path / "odvg", *words)[0] == 0
+    assert [(before.done, before.earlier, after.done) for _, before, after, _ in bars] == [(6, 6, 8)]
+
+
+def test_functions_show_no_progress(whole, bars, tmp_path):
+    assert len([*gritmill.validate(whole[0] / "out")]) == PAIRS
+    gritmill.export(whole[0] / "out", "odvg", tmp_path / "odvg")
+    assert [quiet for *_, quiet in bars] == [True, True]

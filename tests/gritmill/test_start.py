@@ -136,6 +136,12 @@ WRONG_PRECISIONS = (
 def test_what_can_be_refused_without_a_model_is_refused_in_one_line(tmp_path):
     (tmp_path / "words.txt").write_text("a dog")
     given = ("run", "demo", "--output", tmp_path / "out", "--input")
+    truth = ("--truth", tmp_path / "none.jsonl")
+    queries = [
+        ("eval", "demo", *truth),
+        ("eval", "demo", *truth, "--relations", "--detect"),
+        ("calibrate", "demo", *truth, "--output", tmp_path / "curves"),
+    ]
     calls = [
         (*given, tmp_path / "none.tar"),
         (*given, tmp_path / "words.txt"),
@@ -145,6 +151,7 @@ def test_what_can_be_refused_without_a_model_is_refused_in_one_line(tmp_path):
         (*given, SCENES, "--set", "detector.threads=10000"),
         (*given, SCENES, "--set", "detector.precision=bf16"),
         *((*given, SCENES, "--set", *words) for words in WRONG_PRECISIONS),
+        *((*others, "--set", *WRONG_PRECISIONS[0]) for others in queries),
     ]
     code = (
         f"{NO_GPU_NO_BFLOAT16}\n"
@@ -156,6 +163,7 @@ def test_what_can_be_refused_without_a_model_is_refused_in_one_line(tmp_path):
     lines = [line for line in ended.stderr.splitlines() if "works only on drawn scenes" not in line]
     assert lines[1::2] == ["2 False"] * len(calls)
     assert all(line.startswith("gritmill: ") for line in lines[::2])
+    assert all("detector.precision: bfloat16" in line for line in lines[-2 * len(queries) :: 2])
 
 
 def test_a_resumed_run_refuses_a_precision_only_if_there_is_work_and_before_it_loads(call, tmp_path, monkeypatch):

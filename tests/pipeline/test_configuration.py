@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -264,8 +265,8 @@ def test_a_message_shows_the_start_of_a_long_value(tmp_path: Path, value: str) -
             '["a > 1", "status = 2"]',
             "configuration: filters.where: 'status = 2': at character 8, '=': use == to compare",
         ),
-        ("3", "configuration: filters.where: 3: input should be a valid"),
-        ("[3]", "configuration: filters.where: 3: input should be a valid string"),
+        ("3", "configuration: filters.where: 3: must be a list, or one text"),
+        ("[3]", "configuration: filters.where: 3: must be a text"),
     ],
 )
 def test_a_mistake_in_a_condition_is_one_line_with_its_position(tmp_path: Path, where: str, wanted: str) -> None:
@@ -274,3 +275,48 @@ def test_a_mistake_in_a_condition_is_one_line_with_its_position(tmp_path: Path, 
 
 def test_one_condition_is_a_list_of_one() -> None:
     assert load("grit", ["filters.where=status in ('a', 'b')"]).filters.where == ("status in ('a', 'b')",)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ("text.dialect=[]", "text.dialect: none: must have 1 or more entries"),
+        ("text.dialect=5", "text.dialect: 5: must be a list, or one text"),
+        ("phrases.languages=[1]", "phrases.languages: 1: must be a text"),
+        ("selection.score=2", "selection.score: 2: must be at most 1"),
+        ("selection.score=abc", "selection.score: 'abc': must be a number"),
+        ("selection.boxes_per_phrase=0", "selection.boxes_per_phrase: 0: must be at least 1"),
+        ("selection.boxes_per_phrase=1.5", "selection.boxes_per_phrase: 1.5: must be a whole number"),
+        ("selection.nms_iou=", "selection.nms_iou: empty: must be a number"),
+        ("filters.max_aspect=.inf", "filters.max_aspect: inf: must be a finite number"),
+        ("engine.stall_minutes=0", "engine.stall_minutes: 0: must be more than 0"),
+        ("chunk.bytes=abc", "chunk.bytes: 'abc': must be a number of bytes, for example 128MiB"),
+        ("chunk.bytes=5 apples", "chunk.bytes: '5 apples': must be a number of bytes, for example 128MiB"),
+        ("phrases.claims=maybe", "phrases.claims: 'maybe': must be true or false"),
+        ("detector.precision=float64", "detector.precision: 'float64': must be float32, bfloat16 or float16"),
+        ("detector.device=gpu", "detector.device: 'gpu': must be auto, cpu, cuda, cuda:N (N: a number) or mps"),
+        ("detector.threads=5000", "detector.threads: 5000: must be at most 1024"),
+        ("source.columns=5", "source.columns: 5: must be a section: keys with values"),
+        ("source.columns.caption={}", "source.columns.caption: must be a list, or one text"),
+    ],
+)
+def test_a_message_says_what_a_setting_takes(change: str, line: str) -> None:
+    with pytest.raises(CallError) as refused:
+        load("demo", [change])
+    assert str(refused.value) == f"configuration: {line}"
+
+
+WRONG = ([], {}, [None], "?", "", -1, 0, 1.5, 1e400, 10**400, True, ["?"], [[1]], {"a": 1}, None, b"?")
+
+
+@pytest.mark.parametrize("section", list(Configuration.model_fields))
+def test_no_message_about_a_setting_has_words_of_pydantic(section: str) -> None:
+    lines = []
+    for key in Configuration.model_fields[section].annotation.model_fields:  # type: ignore[union-attr]
+        for value in WRONG:
+            try:
+                validate({section: {key: value}})
+            except CallError as error:
+                lines.append(str(error).split(": ", 3)[-1])
+    assert lines
+    assert not [line for line in lines if re.search("input|valid|should|tuple|instance", line)]

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,8 @@ def test_the_embedded_detector_warns_of_other_images_under_each_of_its_names(tmp
     folder = bundled.model_path("scene-grounder")
     (tmp_path / "link").symlink_to(folder)
     scenes = str(bundled.folder("examples") / "scenes" / "*.tar")
-    for model in ("scene-grounder", folder, f"{folder}/", str(tmp_path / "link")):
+    copy = str(shutil.copytree(folder, tmp_path / "mine"))
+    for model in ("scene-grounder", folder, f"{folder}/", str(tmp_path / "link"), copy):
         for inputs in (
             ["/photos/a.tar"],
             [scenes, "s3://photos/a.tar"],
@@ -80,6 +82,16 @@ def test_the_embedded_detector_warns_of_other_images_under_each_of_its_names(tmp
         ):
             assert bundled.detector_warnings(model, inputs) == (bundled.SCENE_GROUNDER_WARNING,)
         assert bundled.detector_warnings(model, [scenes]) == ()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_copy_with_other_weights_is_another_detector(tmp_path: Path, name: str) -> None:
+    """As after a training on other images."""
+    copy = shutil.copytree(bundled.model_path("scene-grounder"), tmp_path / "mine")
+    data = bytearray((copy / name).read_bytes())
+    data[-100] ^= 1
+    (copy / name).write_bytes(data)
+    assert bundled.detector_warnings(str(copy), ["/photos/a.tar"]) == ()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ stuff        nouns that have no instances: sky, grass, road
 sentence     a parsed caption with its noun chunks, in the form that the rules use
 numerals     "two", "3 or 4", "half a dozen"; not "number 5", "50 in."
 quantities   what the words of one noun chunk say about a number
-quotations   text in quotation marks, such as what is written on a sign
 unsure       words that leave open whether a thing is there: "waiting for a bus", a quotation
 presence     what a caption says is not there: "no dog", "without a helmet"
 counts       "two dogs", "a couple of dogs", "two of the dogs", "dogs"

@@ -12,10 +12,10 @@ So does what nobody does to a thing: "nobody is wearing a hat".
 from functools import partial
 
 from transforms.claims.numerals import MORE, Count, value_of
-from transforms.claims.quotations import is_quoted
 from transforms.claims.sentence import Presence, Sentence
 from transforms.claims.unsure import is_unsure
 from transforms.claims.word_lists import forms_of, words_of
+from transforms.phrases.quotations import is_quoted
 from transforms.records import NONE
 
 _Found = tuple[Presence, Count | None]

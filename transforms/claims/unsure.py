@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from itertools import islice
 
-from transforms.claims.quotations import is_quoted
 from transforms.claims.word_lists import unreal, words_of
+from transforms.phrases.quotations import is_quoted
 
 _WORD = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")
 _ENDS = frozenset((".", "?", "!"))

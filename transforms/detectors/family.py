@@ -1,14 +1,21 @@
 """The interface of a family: detectors with the same loading code, prompts and settings."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from transforms.detectors.base import Detector
 from transforms.settings import Fraction, PositiveInt, Recorded, Section, at_most
-from transforms.wording import closest, listed
+from transforms.wording import closest, listed, what_it_takes
+
+
+def _check_device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+        raise ValueError("must be auto, cpu, cuda, cuda:N (N: a number) or mps")
+    return value
 
 
 class FamilySettings(Section):
@@ -19,7 +26,7 @@ class FamilySettings(Section):
         description="An embedded model, a hub id, a folder, or your own detector as package.module:factory.",
     )
     revision: str | None = Field(None, description="Branch, tag or commit of a model on the hub.")
-    device: Annotated[str, Recorded()] = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    device: Annotated[str, AfterValidator(_check_device), Recorded()] = "auto"
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     batch: Annotated[PositiveInt, at_most(1024), Recorded()] = Field(4, description="Prompts per forward pass.")
     # torch takes 3 s to start 10,000 threads, and 100,000 kill the process. A limit by the cores of a machine would not
@@ -104,4 +111,4 @@ class Family(Generic[Settings]):
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, ("detector", *first["loc"])))
-            raise ValueError(f"{key}: {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
+            raise ValueError(f"{key}: {first['input']!r}: {what_it_takes(first)}") from error

@@ -3,6 +3,7 @@
 parser             the spaCy pipeline that parses captions
 markup             hides HTML from the parser
 whole_words        makes one token of each word with hyphens
+quotations         text in quotation marks, such as what is written on a sign
 parsed_caption     a parsed caption in the form that the rules use, and its separators
 chunks             noun chunks with corrected borders
 word_lists         lists of words that settings choose by name

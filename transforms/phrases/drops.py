@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from transforms.phrases.class_names import compounds, singular
 from transforms.phrases.parsed_caption import NOUN_TAGS, ParsedCaption
 from transforms.records import Drop
 
@@ -18,6 +19,7 @@ _NUMBERS = frozenset(("two", "three", "four", "five", "six", "seven", "eight", "
 _TIMES = frozenset(("early", "late", "last", "next", "this", "every", "each", "coming"))
 _INSIDE = frozenset(("in", "for", "of"))
 _AT = frozenset(("at", "on", "to", "from", "in", "near", "of", "over", "along", "by", "toward", "towards", "up"))
+_IN = frozenset(("at", "for", "from", "in", "into", "of", "on", "out", "to", "under"))
 _INTRODUCES = frozenset(("is", "'s", "’s", "are", "was", "were", "see", "am", "here"))
 _TAKES = re.compile("(take|snap|get)s?|tak(ing|en)|took|snapping|getting")
 _FOLLOWS_OPENER = re.compile(
@@ -41,14 +43,16 @@ class DropRules:
     def reason(self, caption: ParsedCaption, tokens: range, head: int) -> Drop | None:
         """Why a phrase is dropped; None if it is kept."""
         word = caption.tokens[head].lower_
-        if word not in self.in_context:
-            return self.always.get(word)
+        if word not in self.in_context and word not in self.always:
+            return None
         words = [caption.tokens[token].lower_ for token in tokens if token < head]
         return self.reason_of_words(words, word, caption.word_beside(tokens[0], -1), caption.word_beside(tokens[-1], 1))
 
     def reason_of_words(self, words: list[str], head: str, before: str, after: str) -> Drop | None:
         """The same of a phrase as words in lower case: those before its head, its head, and the words or signs beside
         the phrase, "" where the caption ends."""
+        if self.in_context and words and f"{words[-1]} {singular(head)}" in compounds():  # a road way
+            return None
         if head not in self.in_context:
             return self.always.get(head)
         reason, context = self.in_context[head]
@@ -85,6 +89,11 @@ def _names_sense(words: list[str], head: str, before: str, after: str) -> bool:
     return after == "of" and all(word in _DEFINITE for word in words)
 
 
+def _names_nothing(words: list[str], head: str, before: str, after: str) -> bool:
+    """ "Takes place", "on display", "cut in half"; not "a place", "fruits, display"."""
+    return not words and bool(before in _IN or _TAKES.fullmatch(before))
+
+
 def _is_word(text: str) -> bool:
     return any(map(str.isalnum, text))
 
@@ -94,6 +103,7 @@ _CONTEXTS = {
     "opener": _names_picture,
     "place": _names_place,
     "sense": _names_sense,
+    "idiom": _names_nothing,
 }
 
 

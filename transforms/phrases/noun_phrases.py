@@ -68,10 +68,11 @@ def _parts(doc: Doc, caption: ParsedCaption) -> Iterator[_Part]:
         for part in caption.between_separators(chunk):
             if caption.corrected and all(caption.tokens[token].is_space for token in part):
                 continue
-            tokens = caption.trimmed(part)
-            tokens = without_stock_words(caption, tokens) if caption.corrected else tokens
-            head = _head(caption, tokens, root)
-            yield _Part(tokens, head, head, part)
+            trimmed = caption.trimmed(part)
+            trimmed = without_stock_words(caption, trimmed) if caption.corrected else trimmed
+            for tokens in caption.split_at_half_quotes(trimmed):
+                head = _head(caption, tokens, root)
+                yield _Part(tokens, head, head, part)
 
 
 def _with_measures(caption: ParsedCaption, parts: Sequence[_Part], measures: Collection[str]) -> list[_Part]:
@@ -98,10 +99,12 @@ def _is_measure(caption: ParsedCaption, part: _Part, thing: _Part, measures: Col
 
 def _head(caption: ParsedCaption, tokens: range, root: int) -> int | None:
     """The head of a part of a noun chunk: the chunk's root if the part contains it, else the part's last noun that does
-    not depend on another token of the part, else its last noun. None if the part has no noun."""
-    if root in tokens:
+    not depend on another token of the part, else its last noun. None if the part has no noun. A sign is no head, and no
+    noun, whatever the parser takes it for, if borders are corrected."""
+    words = [token for token in tokens if not caption.corrected or caption.is_word(token)]
+    if root in words:
         return root
-    nouns = [token for token in tokens if caption.tokens[token].pos in NOUN_TAGS]
+    nouns = [token for token in words if caption.tokens[token].pos in NOUN_TAGS]
     outermost = [token for token in nouns if caption.heads[token] not in tokens or caption.heads[token] == token]
     return next(reversed(outermost or nouns), None)
 
@@ -124,10 +127,12 @@ def _expression(caption: ParsedCaption, tokens: range, head: int) -> range:
     if subtree is None:
         return tokens
     around = next((run for run in caption.between_separators(subtree) if tokens[0] in run), range(0))
-    widened = caption.trimmed(around, BROKEN_ENDS)
-    while caption.corrected and widened and widened[-1] not in tokens and caption.lacks_object(widened[-1], head):
-        widened = caption.trimmed(range(widened[0], widened[-1]), BROKEN_ENDS)
-    return widened if tokens[0] in widened and tokens[-1] in widened else tokens
+    while True:
+        parts = caption.split_at_half_quotes(caption.trimmed(around, BROKEN_ENDS), BROKEN_ENDS)
+        widened = next((part for part in parts if tokens[0] in part and tokens[-1] in part), tokens)
+        if not caption.corrected or widened[-1] in tokens or not caption.lacks_object(widened[-1], head):
+            return widened
+        around = range(widened[0], widened[-1])
 
 
 def _drop_reason(caption: ParsedCaption, part: _Part, drops: DropRules) -> Drop | None:

@@ -6,17 +6,20 @@ A separator divides two parts of a caption. Parsers trained on sentences parse "
 phrase, and such lists are frequent in web alt-texts.
 """
 
-from collections.abc import Sequence
+from bisect import bisect
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import groupby
 
 from spacy.symbols import NOUN, PRON, PROPN, conj
 from spacy.tokens import Doc, Token
 
+from transforms.phrases.quotations import quotation_marks
+
 NOUN_TAGS = (NOUN, PROPN, PRON)
 
 _SEPARATOR_CHARS = frozenset("-–—|~•·»/:()[]")
-_BRACKETS = frozenset("()[]{}<>")
+_BRACKETS = frozenset("()[]{}<>（）［］｛｝【】〔〕〈〉《》")
 
 _FUNCTION_WORDS = frozenset(
     (
@@ -36,9 +39,6 @@ _PLURAL_ENDINGS = frozenset(("s", "es", "ies", "ves", "en", "ren"))
 _OPENS_PHRASE = frozenset(("DT", "CD", "PRP$", "JJ", "DET", "NUM", "ADJ"))
 """Tags, or word classes where there are no tags, of words that begin a noun phrase but are no nouns."""
 
-_QUOTES = (('"', '"'), ("“", "”"), ("«", "»"))
-_QUOTE_CHARS = frozenset(chain.from_iterable(_QUOTES))
-
 
 @dataclass(slots=True)
 class ParsedCaption:
@@ -48,7 +48,8 @@ class ParsedCaption:
     spreads: for each token, the first and the last of itself and the tokens that depend on it directly.
     conjuncts: the tokens that are a conjunct, and the tokens that a later token is a conjunct of.
     may_have_separator: False if the caption contains no separator character.
-    may_have_quotes: False if the caption contains no quotation mark, or if the ends of phrases are not corrected.
+    quotes: for each token with a quotation mark, the one with the other half of the pair; empty if the ends of phrases
+      are not corrected. Pairs do not cross each other.
     corrected: whether the ends of phrases are corrected: each bracket separates, and function words end no phrase.
     """
 
@@ -57,7 +58,7 @@ class ParsedCaption:
     spreads: list[tuple[int, int]]
     conjuncts: set[int]
     may_have_separator: bool
-    may_have_quotes: bool
+    quotes: dict[int, int]
     corrected: bool
 
     @classmethod
@@ -76,8 +77,8 @@ class ParsedCaption:
         separators = _SEPARATOR_CHARS | _BRACKETS if corrected else _SEPARATOR_CHARS
         spreads = list(zip(firsts, lasts, strict=True))
         may_have_separator = not separators.isdisjoint(doc.text)
-        may_have_quotes = corrected and not _QUOTE_CHARS.isdisjoint(doc.text)
-        return cls(tokens, heads, spreads, conjuncts, may_have_separator, may_have_quotes, corrected)
+        quotes = _quotes(tokens, doc.text) if corrected else {}
+        return cls(tokens, heads, spreads, conjuncts, may_have_separator, quotes, corrected)
 
     def characters(self, tokens: range) -> tuple[int, int]:
         """Start and end of the tokens in the caption, as character offsets, end exclusive."""
@@ -86,15 +87,26 @@ class ParsedCaption:
 
     def trimmed(self, tokens: range, ends: frozenset[str] = _FUNCTION_WORDS) -> range:
         """The range without tokens at either end that have no letter or digit. If borders are corrected, also without
-        `ends` at its end, and without "and" at its start, but with the second half of a pair of quotation marks. Empty
-        if nothing remains."""
-        words = [token for token in tokens if self._has_alnum(token)]
+        `ends` at its end, and without "and" at its start, but with the other half of a pair of quotation marks, if
+        only signs are between: `"Stop" sign`, `a sign reading "stop."`. Empty if nothing remains."""
+        words = [token for token in tokens if self.is_word(token)]
         while self.corrected and words and self._is_one_of(ends, words[-1]):
             words.pop()
         while self.corrected and words and self.tokens[words[0]].lower_ in ("and", "or"):
             del words[0]
         inner = range(words[0], words[-1] + 1) if words else range(0)
-        return self._with_quotes(tokens, inner) if self.may_have_quotes and words else inner
+        return self._with_quotes(inner)
+
+    def split_at_half_quotes(self, tokens: range, ends: frozenset[str] = _FUNCTION_WORDS) -> Iterator[range]:
+        """The tokens, as `trimmed` returns them, split at each quotation mark whose other half is not among them. Each
+        part is trimmed."""
+        half = next(self._half_quotes(tokens), None)
+        if half is None:
+            yield tokens
+            return
+        for part in (range(tokens.start, half), range(half + 1, tokens.stop)):
+            if words := self.trimmed(part, ends):
+                yield from self.split_at_half_quotes(words, ends)
 
     def lacks_object(self, token: int, head: int) -> bool:
         """Whether a token at the end of the expression of `head` is a preposition without its object.
@@ -118,6 +130,11 @@ class ParsedCaption:
             return False
         is_own = governor == head and self.heads[head] != head
         return self.tokens[governor].pos in (NOUN, PROPN) and (is_own or self.tokens[token].lower_ != "on")
+
+    def is_word(self, token: int) -> bool:
+        """Whether a token has a letter or a digit."""
+        text = self.tokens[token].text
+        return text.isalnum() or any(map(str.isalnum, text))
 
     def word_beside(self, token: int, step: int) -> str:
         """The next token in a direction that is no blank, in lower case; "" if there is none. step: 1 or -1."""
@@ -161,31 +178,18 @@ class ParsedCaption:
         runs = [list(run) for is_separator, run in groupby(tokens, self._separates) if not is_separator]
         return [range(run[0], run[-1] + 1) for run in runs] or [tokens]
 
-    def _with_quotes(self, tokens: range, inner: range) -> range:
-        """`inner` with the quotation mark of `tokens` beside it, if it has only the other half of the pair: `"Stop"
-        sign`, `a sign reading "stop"`."""
-        texts = [self.tokens[token].text for token in inner]
-        before = inner.start - 1
-        after = next((token for token in tokens if token >= inner.stop and not self.tokens[token].is_space), -1)
-        # After blanks, it may be the end of an entity, see `hide_markup`.
-        adjacent = before in tokens and not (before and self.tokens[before - 1].is_space)
-        for opening, closing in _QUOTES:
-            opened, closed = texts.count(opening), texts.count(closing)
-            if opening == closing:  # the one that lacks its other half may be either
-                opened, closed = opened % 2, 0
-            if opened > closed and after in tokens and self.tokens[after].text == closing:
-                return range(inner.start, after + 1)
-            if (
-                (closed > opened or (opened and opening == closing))
-                and adjacent
-                and self.tokens[before].text == opening
-            ):
-                return range(before, inner.stop)
+    def _with_quotes(self, inner: range) -> range:
+        """`inner` with the quotation marks beside it that are the other half of one inside."""
+        for other in map(self.quotes.__getitem__, self._half_quotes(inner)):
+            between = range(inner.stop, other) if other > inner.start else range(other + 1, inner.start)
+            # A mark after blanks may be the end of an entity, see `hide_markup`.
+            is_entity = 0 < other < inner.start and self.tokens[other - 1].is_space
+            if not is_entity and not any(self.is_word(token) or self._separates(token) for token in between):
+                return self._with_quotes(range(min(inner.start, other), max(inner.stop, other + 1)))
         return inner
 
-    def _has_alnum(self, token: int) -> bool:
-        text = self.tokens[token].text
-        return text.isalnum() or any(map(str.isalnum, text))
+    def _half_quotes(self, tokens: range) -> Iterator[int]:
+        return (token for token in tokens if self.quotes.get(token, token) not in tokens) if self.quotes else iter(())
 
     def _is_one_of(self, words: frozenset[str], token: int) -> bool:
         """Whether a token is one of the words, in any case. A single capital letter is none: "Vitamin A"."""
@@ -194,8 +198,19 @@ class ParsedCaption:
 
     def _separates(self, token: int) -> bool:
         word = self.tokens[token]
-        is_bracket = self.corrected and not _BRACKETS.isdisjoint(word.text) and not self._has_alnum(token)
+        is_bracket = self.corrected and not _BRACKETS.isdisjoint(word.text) and not self.is_word(token)
         return is_bracket or _separates(word)
+
+
+def _quotes(tokens: Sequence[Token], text: str) -> dict[int, int]:
+    quotes: dict[int, int] = {}
+    marks = quotation_marks(text)
+    starts = [token.idx for token in tokens] if marks else []
+    for opening, closing in marks:
+        first, last = bisect(starts, opening) - 1, bisect(starts, closing) - 1
+        if first != last and quotes.keys().isdisjoint((first, last)):  # a token may have marks of two pairs: "''"
+            quotes |= {first: last, last: first}
+    return quotes
 
 
 def _separates(token: Token) -> bool:

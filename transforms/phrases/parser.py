@@ -12,13 +12,15 @@ from transforms import bundled
 # Noun chunks need only a parser and part-of-speech tags. These components cost time (a lemmatizer: a third of it).
 _UNUSED = ("ner", "lemmatizer", "trainable_lemmatizer", "entity_linker", "entity_ruler", "textcat", "senter")
 
-_BRACKETS = r"[()\[\]{}<>|]"
+_BRACKETS = r"[()\[\]{}<>|（）［］｛｝【】〔〕〈〉《》「」『』]"
+_QUOTES = r'(?<![\d"])["＂“”„«»‹›]+(?!s\b)'  # 8"x10" has inches, and in dog"s it is a wrong apostrophe
 
 
 def load_parser(model: str, split_brackets: bool = False) -> Language:
     """Loads the spaCy pipeline `model` (embedded, package or folder), without components that noun chunks do not need.
 
-    split_brackets: whether a bracket within a word is a token: spaCy's tokenizers leave "Hooks(045" a word.
+    split_brackets: whether a bracket or a quotation mark within a word is a token: spaCy's tokenizers leave "Hooks(045"
+      and 'Rock"n' a word.
 
     Raises:
       OSError: the pipeline is not installed.
@@ -42,4 +44,4 @@ def _split_at_brackets(nlp: Language) -> None:
     tokenizer.rules = {word: parts for word, parts in (tokenizer.rules or {}).items() if not re.search(_BRACKETS, word)}
     pattern = getattr(getattr(tokenizer.infix_finditer, "__self__", None), "pattern", "")  # a method of a regex
     if pattern:
-        tokenizer.infix_finditer = re.compile(f"{pattern}|{_BRACKETS}").finditer
+        tokenizer.infix_finditer = re.compile(f"{pattern}|{_BRACKETS}|{_QUOTES}").finditer

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import random
 import tarfile
 from collections import Counter
@@ -471,6 +472,42 @@ def test_captions_of_one_picture_are_one_picture(tmp_path):
     rows = [{**planted.clean(number), "url": f"https://example.com/{number // 5}.jpg"} for number in range(20)]
     planted.write_lines([{key: row[key] for key in row if key != "key"} for row in rows], tmp_path / "a.jsonl")
     assert gritmill.audit(tmp_path / "a.jsonl", no_claims=True)["counts"]["pictures"] == 4
+
+
+def test_equal_images_of_other_names_are_one_picture(tmp_path):
+    """As exports write them: an image file per caption."""
+    contents = [b"one", b"one", b"two", b"three", b"three", b"", b"", None, None]
+    names = [f"images/{number}.jpg" for number in range(len(contents))]
+    (tmp_path / "images").mkdir()
+    for name, content in zip(names, contents, strict=True):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+    names += ["../outside.jpg", "../outside2.jpg", "a\0b.jpg", "images"]
+    for name in ("outside.jpg", "outside2.jpg"):
+        (tmp_path.parent / name).write_bytes(b"the same, but not below the folder of the rows")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    names += ["pipe.jpg"]
+    rows = [{**planted.clean(number), "filename": name} for number, name in enumerate(names)]
+    planted.write_lines(rows, tmp_path / "a.jsonl")
+    assert gritmill.audit(tmp_path / "a.jsonl", no_claims=True)["counts"]["pictures"] == 3 + 4 + 5
+
+
+def test_a_broken_row_is_no_picture(tmp_path):
+    planted.write_lines([planted.clean(0), {"noun_chunks": 5, "caption": "a"}, planted.clean(1)], tmp_path / "a.jsonl")
+    counts = gritmill.audit(tmp_path / "a.jsonl", no_claims=True)["counts"]
+    assert (counts["pictures"], counts["pairs"], counts["rows"]) == (2, 2, 3)
+
+
+@pytest.mark.parametrize("dialect", [one.name for one in dialects.built_in()])
+def test_a_plain_answer_is_not_broken_and_cut_off_markup_is(tmp_path, dialect):
+    plain = ["A dog.", "It is 2 m high (or so).", "Which lies at (0.512, 0.25): the dog?", "Yes", "a dog, 12"]
+    (tmp_path / "a.txt").write_text("\n".join(plain))
+    result = gritmill.audit(tmp_path / "a.txt", dialect=dialect, no_claims=True)
+    assert (result["checks"]["broken_row"]["found"], result["checks"]["no_boxes"]["found"]) == (0, len(plain))
+    whole = dialects.find(dialect).encode(grounded(DRAWN))
+    if dialect in ("kosmos2", "qwen2.5-vl", "florence2", "paligemma", "pix2seq"):
+        (tmp_path / "a.txt").write_text(whole.replace("\n", " ")[len(whole) // 2 : -1])
+        assert gritmill.audit(tmp_path / "a.txt", dialect=dialect, no_claims=True)["checks"]["broken_row"]["found"]
 
 
 @pytest.mark.parametrize(

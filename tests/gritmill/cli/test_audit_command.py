@@ -17,7 +17,9 @@ def test_the_screen_says_what_was_read_and_what_is_wrong(call, tmp_path):
     assert (status, lines) == (0, [])
     assert "a.jsonl: grit, 20 rows" in text
     assert f"left out: {tmp_path}/b.jsonl: its columns are \\x1b[31mname: none of grit, odvg, coco, hf, truth" in text
-    assert "20 pictures, 20 pairs, 60 phrases, 60 boxes" in text
+    assert " 20 pairs, 60 phrases, 60 boxes" in text
+    assert "pictures" not in text  # each caption names an image of its own, and two of these may be equal
+    assert "as if no two captions had the same picture" in text
     assert "boxes that reach out of the image 1 60 16.7 2.91 to 89.5" in text
     assert "a.jsonl:4: noun_chunks[0] [0.1, 0.2, 1.25, 0.6]" in text
     assert "a.jsonl:5: 'a ho'" in text
@@ -75,3 +77,13 @@ def test_json_has_the_figures(call, tmp_path):
     assert result["counts"]["boxes"] == 3
     assert set(result["checks"]["outside"]) >= {"found", "of", "per_thousand", "low", "high", "examples"}
     assert result["claims"]["count"]["supported"]["found"] == 3
+
+
+def test_pictures_are_counted_where_the_rows_tell_them_apart(call, tmp_path):
+    rows = [
+        {**planted.clean(number), "url": f"https://example.com/{number // 4}.jpg", "key": ""} for number in range(8)
+    ]
+    planted.write_lines(rows, tmp_path / "a.jsonl")
+    text = call("audit", "a.jsonl", "--no-claims")[1]
+    assert "\n2 pictures, 8 pairs, 24 phrases, 24 boxes\n" in text
+    assert "Intervals are of 95 %, by picture." in text

@@ -89,7 +89,7 @@ def test_a_precision_that_the_processor_lacks_is_refused_before_anything_is_writ
         (["--set", "source.kind=jsnl"], "source.kind: 'jsnl': no such kind; did you mean jsonl?"),
         (["--set", "text.dialect=qwen2.5vl"], "text.dialect: qwen2.5vl: no such dialect; did you mean qwen2.5-vl?"),
         (["--retry-failed=exeption"], "--retry-failed: exeption: no such reason; did you mean exception?"),
-        (["--set", "selection.score=3"], "selection.score: 3: input should be less than or equal to 1"),
+        (["--set", "selection.score=3"], "selection.score: 3: must be at most 1"),
         (["--set", "chunk=3"], "chunk: 3: "),
         (["--set", "shards.pairs=20000"], "shards.pairs: 20000"),
         (["--set", "detector.device=tpu"], "detector.device: 'tpu'"),

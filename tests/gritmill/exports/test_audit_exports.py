@@ -26,6 +26,15 @@ def test_conversations_are_read_from_the_lines_alone(finished, tmp_path, to, opt
     assert find_files([str(tmp_path / "out")]) == [f"{tmp_path}/out/{to}.jsonl"]
 
 
+@pytest.mark.parametrize("dialect", ["kosmos2", "qwen2.5-vl", "florence2", "paligemma"])
+def test_no_answer_of_the_instructions_is_broken(finished, tmp_path, dialect):
+    figures = gritmill.export(finished, "instructions", tmp_path / "out", ExportOptions(dialect=dialect))["figures"]
+    result = gritmill.audit(tmp_path / "out", dialect=dialect, no_claims=True)
+    assert result["checks"]["broken_row"]["found"] == result["checks"]["left_markup"]["found"] == 0
+    without_boxes = figures["pointing"] + figures.get("generation", 0)
+    assert result["checks"]["no_boxes"]["found"] == without_boxes > 0
+
+
 @pytest.mark.parametrize("to", ["grit", "odvg", "hf"])
 @pytest.mark.parametrize("below", ["", "ours"], ids=["itself", "in a tree"])
 @pytest.mark.parametrize("damage", ["killed", "damaged"])

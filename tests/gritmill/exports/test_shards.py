@@ -47,7 +47,10 @@ def test_any_number_of_processes_writes_the_same_bytes(finished, tmp_path, monke
     assert files_of(tmp_path / "two") == files_of(tmp_path / "whole")
     for path in (*tmp_path.glob("two/export.json"), *tmp_path.glob("two/parts/0000[02]*")):
         path.unlink()
-    assert export(finished, name, tmp_path / "two", options, processes=1) == whole
+    resumed = export(finished, name, tmp_path / "two", options, processes=1)
+    again = export(finished, name, tmp_path / "two", options)
+    assert resumed == again == whole
+    assert [*resumed["figures"]] == [*again["figures"]] == [*whole["figures"]]  # in this order they are printed
     assert written == [0, 2]
     assert files_of(tmp_path / "two") == files_of(tmp_path / "whole")
 

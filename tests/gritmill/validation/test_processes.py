@@ -147,4 +147,13 @@ def test_a_run_that_other_processes_do_not_see(copy):
 @pytest.mark.parametrize("number", [0, -1, 257])
 def test_a_senseless_number_is_refused_before_anything_is_read(number):
     with pytest.raises(gritmill.CallError, match=f"--processes: {number}: it must be between 1 and 256"):
-        next(gritmill.validate("nowhere", processes=number))
+        gritmill.validate("nowhere", processes=number)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [({}, "nowhere: no such folder"), ({"limit": 0}, "--limit: 0: must be at least 1")],
+)
+def test_a_wrong_call_is_refused_at_once_and_not_when_the_findings_are_read(options, line):
+    with pytest.raises(gritmill.CallError, match=line):
+        gritmill.validate("nowhere", **options)

@@ -2,6 +2,7 @@ import io
 import json
 import re
 import threading
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -264,3 +265,33 @@ def test_without_standard_error_nothing_is_shown(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("sys.stderr", None)
     with show_progress("ground", "pairs", lambda: State(0, 0.0)):
         assert "progress" not in [thread.name for thread in threading.enumerate()]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_without_lines_only_a_terminal_gets_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream in (io.StringIO(), Terminal()):
+        monkeypatch.setattr("sys.stderr", stream)
+        with show_progress("validate", "samples", lambda: State(1, 0.5, 2), lines=False):
+            pass
+        assert ("validate" in stream.getvalue()) == stream.isatty()
+
+
+@pytest.mark.parametrize("printed_to", [io.StringIO, Terminal])
+def test_what_is_printed_below_a_bar_goes_to_a_file_unchanged(
+    monkeypatch: pytest.MonkeyPatch, printed_to: type[io.StringIO]
+) -> None:
+    """rich would move it to standard error, where it can stay above the bar: only if both are the terminal."""
+    stdout, stderr = printed_to(), Terminal()
+    monkeypatch.setattr("sys.stdout", stdout)
+    monkeypatch.setattr("sys.stderr", stderr)
+    monkeypatch.setenv("TERM", "xterm")
+    with show_progress("validate", "samples", lambda: State(1, 0.5, 2)):
+        while "validate" not in stderr.getvalue():
+            time.sleep(0.01)
+        print("00000.tar: a fault")
+    assert ("00000.tar: a fault" in stderr.getvalue()) == stdout.isatty()
+    assert stdout.getvalue() == ("" if stdout.isatty() else "00000.tar: a fault\n")

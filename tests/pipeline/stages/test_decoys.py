@@ -99,5 +99,5 @@ def test_the_fingerprint_names_number_and_words():
 
 
 def test_twenty_are_enough():
-    with pytest.raises(CallError, match=r"decoys\.number: 21: input should be less than or equal to 20"):
+    with pytest.raises(CallError, match=r"decoys\.number: 21: must be at most 20"):
         validate({"decoys": {"number": 21}})

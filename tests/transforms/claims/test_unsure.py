@@ -4,9 +4,9 @@ from itertools import product
 
 import pytest
 
-from transforms.claims.quotations import is_quoted
 from transforms.claims.unsure import _LONGEST, _WORD, is_unsure, is_unsure_in
 from transforms.claims.word_lists import unreal
+from transforms.phrases.quotations import is_quoted
 
 
 @pytest.mark.parametrize(

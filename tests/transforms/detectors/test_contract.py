@@ -256,7 +256,7 @@ def test_a_built_in_family_goes_before_one_of_another_package(grounding_dino):
             {"canvas_step": 64},
             "detector.canvas_step: stripes has no such key; its keys are batch, candidates,",
         ),
-        ("striped", {"stripes": "many"}, "detector.stripes: 'many': input should be a valid integer"),
+        ("striped", {"stripes": "many"}, "detector.stripes: 'many': must be a whole number"),
         ("grounding_dino", {"stripes": 4}, "detector.stripes: Grounding DINO has no such key; its keys are batch,"),
         (PLUGINS[0], {"stripes": 4}, "detector.stripes: a factory has no such key; its keys are batch,"),
         ("bent", {}, r"detector.model: .*bent is bent"),

@@ -160,6 +160,18 @@ def test_what_an_agency_appends_goes_and_the_thing_stays(phrases, caption, expec
         ("a red hat (size 8)", [("a red hat", "hat"), ("size", "size")]),  # "8)" is no smiley
         ('a black "No Trespassing" sign', [('a black "No Trespassing" sign', "sign")]),
         ('"Stop" sign on a pole', [("sign", "sign"), ("a pole", "pole")]),
+        # Both quotation marks of a pair, or none.
+        ('the infamous "blue screen of death"', [("blue screen", "screen")]),
+        ('a "people crossing" sign', [("people", "people"), ("sign", "sign")]),
+        ("El posible regreso de Khal Drogo a 'Game of Thrones'", [("Game", "Game"), ("Thrones", "Thrones")]),
+        ("A so-called &quot;dog&quot;", [("A so-called &quot;dog&quot;", "dog")]),
+        ('"a "dog" in the house"', [('a "dog"', "dog"), ("the house", "house")]),
+        ('a shirt("dog") on a mat', [("a shirt", "shirt"), ("dog", "dog"), ("a mat", "mat")]),
+        ("a dog （black cat） 【a mat】", [("a dog", "dog"), ("black cat", "cat"), ("a mat", "mat")]),
+        # The sign of inches is no quotation mark.
+        ('a 6" pipe and a 7" pipe', [('a 6" pipe', "pipe"), ('a 7" pipe', "pipe")]),
+        ('"Office Desk 47"" x 12"" Panel"', [("Office Desk", "Desk"), ('x 12"" Panel', "Panel")]),
+        ("10% Royalty Free Stock Images", []),  # a sign is no head
     ],
 )
 def test_a_phrase_ends_where_the_thing_ends(phrases, caption, expected):
@@ -197,6 +209,10 @@ def test_a_phrase_ends_where_the_thing_ends(phrases, caption, expected):
             "A sign reading &quot;spring in the city&quot;.",
             {"A sign": "A sign reading &quot;spring in the city&quot;"},
         ),
+        ('a sign that reads "spring in the city."', {"a sign": 'a sign that reads "spring in the city."'}),
+        ("a 'Game of Thrones' poster", {"Game": "a 'Game of Thrones' poster"}),
+        ('A game at a fair called "Ball In The Bog"', {"a fair": "a fair called"}),
+        ("Tablet computers in '2001: A Space Odyssey'", {"Tablet computers": "Tablet computers"}),
         ('A shirt that says "love" and a hat', {"A shirt": 'A shirt that says "love" and a hat'}),
         ("Wizards at War (Young Wizards, #8)", {"Young Wizards": "Young Wizards, #8"}),
     ],
@@ -210,6 +226,40 @@ def test_with_borders_of_the_parser_an_expression_may_break_off(expressions):
     parsed = replace(RULES, corrected=False)
     assert expressions("a man with a hat on.", parsed)["a hat"] == "a hat on"
     assert expressions('A sign reading "spring in the city".', parsed)["A sign"] == 'A sign reading "spring in the city'
+
+
+@pytest.mark.parametrize(
+    ("caption", "kept", "dropped"),
+    [
+        # Words that a caption splits, and whose last part alone names nothing.
+        ("A road way with cars", ["A road way", "cars"], {}),
+        ("a plane on a run way", ["a plane", "a run way"], {}),
+        ("two hall ways of a house", ["two hall ways", "a house"], {}),
+        ("A woman leaning against a store front", ["A woman", "a store front"], {}),
+        ("a TV on an entertainment center", ["a TV", "an entertainment center"], {}),
+        ("A clock with scroll work", ["A clock", "scroll work"], {}),
+        ("a man going his own way", ["a man"], {"his own way": Drop.ABSTRACT}),
+        ("a dog at the right side", ["a dog"], {"the right side": Drop.PICTURE}),
+        # Nouns that name nothing after a preposition or "take".
+        ("A coast guard rescue takes place on a beach", ["A coast guard rescue", "a beach"], {"place": Drop.ABSTRACT}),
+        ("A motorcycle on display in a museum", ["A motorcycle", "a museum"], {"display": Drop.ABSTRACT}),
+        ("two giraffes taking turns", ["two giraffes"], {"turns": Drop.ABSTRACT}),
+        ("a sandwich that is cut in half", ["a sandwich"], {"that": Drop.PRONOUN, "half": Drop.ABSTRACT}),
+        ("people in a crowded place", ["people", "a crowded place"], {}),
+        ("a display of fruits in a line", ["a display", "fruits", "a line"], {}),
+    ],
+)
+def test_compounds_and_idioms(phrases, caption, kept, dropped):
+    found, left_out = phrases(caption)
+    assert ([phrase for phrase, _ in found], left_out) == (kept, dropped)
+
+
+def test_runs_of_earlier_releases_drop_the_heads_of_compounds(phrases):
+    settings = PhraseSettings(borders="parsed", measures=(), drop_in_context=())
+    assert phrases("a plane on a run way takes place", phrase_rules(settings)) == (
+        [("a plane", "plane"), ("place", "place")],
+        {"a run way": Drop.ABSTRACT},
+    )
 
 
 @given(
@@ -245,3 +295,44 @@ def test_expressions_have_their_phrases_whatever_marks_are_between(parser_of_mod
         for phrase in pair.phrases:
             assert phrase.expression_start <= phrase.start <= phrase.head_start < phrase.head_end
             assert phrase.head_end <= phrase.end <= phrase.expression_end <= len(pair.caption)
+
+
+_MARKS = ('""', "“”", "„“", "””", "«»", "»«", "‹›", "「」", "『』", "''", "‘’", "()", "[]", "（）", "【】", "《》")
+
+
+@pytest.mark.parametrize("marks", [*_MARKS, ('""', '""'), ("``", "''"), ("&quot;", "&quot;")])
+def test_a_phrase_has_both_marks_of_a_pair_or_none(expressions, marks):
+    opening, closing = marks
+    quoted = f"{opening}dog{closing}"
+    found = expressions(f"A so-called {quoted} on a mat")
+    assert found in (
+        {f"A so-called {quoted}": f"A so-called {quoted}", "a mat": "a mat"},
+        {f"A so-called {quoted}": f"A so-called {quoted} on a mat", "a mat": "a mat"},
+        {"dog": "dog", "a mat": "a mat"},
+    )
+
+
+_WORDS = st.lists(
+    st.sampled_from(
+        ["a", "the", "two", "dog", "cats", "red", "of", "on", "sits", "and", "it", "reads", "man's", "free", ","]
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(st.lists(st.tuples(_WORDS, st.sampled_from(("", *_MARKS)), _WORDS, st.booleans()), min_size=1, max_size=3))
+def test_no_phrase_and_no_expression_has_half_a_pair(parser_of_module, parts):
+    caption, pairs = "", []
+    for before, marks, words, dot in parts:
+        caption += " ".join((*before, marks[:1]))
+        start = len(caption) - 1
+        caption += " ".join(words) + "." * dot + marks[1:] + " "
+        if marks:
+            pairs.append((start, len(caption) - 2))
+    [pair] = extract(parser_of_module, [caption], RULES)
+    spans = [(one.start, one.end) for one in pair.phrases]
+    spans += [(one.expression_start, one.expression_end) for one in pair.phrases]
+    for start, end in spans:
+        inside = [[start <= mark < end for mark in marks] for marks in pairs]
+        assert all(first == last for first, last in inside), (caption, caption[start:end])

@@ -237,7 +237,6 @@
 
   document.title = `Check boxes · ${run.name} · gritmill view`;
   control("warnings").textContent = run.warnings.join(". ");
-  control("warnings").hidden = !run.warnings.length;
   control("name").textContent = `${run.name} · ${plural(places.length, "box")}, spread over the scores`;
   restore();
   show();

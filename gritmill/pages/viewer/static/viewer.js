@@ -253,7 +253,6 @@
       `${plural(run.read, "pair")} read, ${number(run.written)} written · ${plural(samples.length, "sample")} of seed ${seed} · ` +
       `boxes by ${run.boxes_by}`;
     control("warnings").textContent = run.warnings.join(". ");
-    control("warnings").hidden = !run.warnings.length;
     const slider = control("threshold");
     slider.min = 0;
     slider.max = stops.score.length - 1;

@@ -13,7 +13,7 @@ from transforms.records import CharSpan
 
 _QUOTATION = re.compile(
     r"""
-    (?<!\w)["＂]{1,3} [^"＂]+ ["＂]{1,3}  # but 6" is a size
+    (?<![\w"＂])["＂]{1,3} [^"＂]+ ["＂]{1,3}  # but 6" is a size
     | (?<!\d)[“„‟] [^“”„‟"]+ [”“‟"] | (?<!\w)” [^”]+ ”  # also as in German, and as in Swedish
     | « [^«»]+ » | » [^«»]+ « | ‹ [^‹›]+ › | 「 [^「」]+ 」 | 『 [^『』]+ 』
     | `` [^`]+? '' | (?<!\w)`\s [^`']+ [`']
@@ -33,6 +33,7 @@ _SINGLE = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_WITHIN_MARKS = re.compile(r'"(?:.*"".*|[^"]*\s"\w.*)"', re.DOTALL)
 _MARKS = frozenset("\"＂'`´“”„‟‘’‚«»‹›「『")
 
 
@@ -47,13 +48,36 @@ def _quotations(caption: str) -> tuple[CharSpan, ...]:
     """The spans of the quotations of a caption, with their marks."""
     if _MARKS.isdisjoint(caption):
         return ()
-    around = int(caption[0] == caption[-1] == '"' and '""' in caption[1:-1])
-    inner = caption[around : len(caption) - around]
-    others = _QUOTATION.sub(lambda found: '"' * len(found[0]), inner)  # marks inside belong to nothing outside
-    spans = [*(found.span() for found in _QUOTATION.finditer(inner)), *_in_single_marks(others)]
-    return tuple(
-        (start + around, end + around) for start, end in spans if any(map(str.isalnum, inner[:start] + inner[end:]))
-    )
+    start = int(_is_within_marks(caption))
+    inner = caption[start : len(caption) - start]
+    words = [at for at, character in enumerate(inner) if character.isalnum()] or [len(inner), -1]
+    spans = ((first, last) for first, last in _spans(inner) if words[0] < first or words[-1] >= last)
+    return tuple((start + first, start + last) for first, last in spans)
+
+
+def quotation_marks(caption: str) -> tuple[CharSpan, ...]:
+    """The offsets of both marks of each pair in a caption, also of those within others and around the whole caption.
+    Pairs do not cross each other."""
+    if _MARKS.isdisjoint(caption):
+        return ()
+    pairs = {(0, len(caption) - 1)} if _is_within_marks(caption) else set()
+    parts = [(len(pairs), len(caption) - len(pairs))]
+    while parts:  # a few times: most kinds of marks do not match around others of their kind
+        found = [(at + first, at + last - 1) for at, end in parts for first, last in _spans(caption[at:end])]
+        pairs.update(found)
+        parts = [(first + 1, last) for first, last in found]
+    return tuple(sorted(pairs))
+
+
+def _is_within_marks(caption: str) -> bool:
+    """Whether the whole caption is in quotation marks and has others inside: doubled as in a cell of CSV, or not."""
+    return caption[-1:] == '"' and bool(_WITHIN_MARKS.fullmatch(caption))
+
+
+def _spans(caption: str) -> list[CharSpan]:
+    """The quotations that are in no other one, but those in double marks also if they are in one in single marks."""
+    others = _QUOTATION.sub(lambda found: '"' * len(found[0]), caption)  # marks inside belong to nothing outside
+    return [*(found.span() for found in _QUOTATION.finditer(caption)), *_in_single_marks(others)]
 
 
 def _in_single_marks(caption: str) -> Iterator[CharSpan]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.claims.quotations import is_quoted
+from transforms.phrases.quotations import is_quoted, quotation_marks
 
 
 def quoted(caption):
@@ -46,6 +46,7 @@ def quoted(caption):
         "a sign ''*two dogs*'', and a cat",
         "a sign:'*two dogs*.'—here",
         "a sign ('*two dogs*') here",
+        '"a "*dog*" in the house"',
         "a '50 mph near *two dogs* only' sign",
         "a sign 'give 'em *two dogs* now'",
         "a sign 'rock 'n' roll *dogs*' on it",
@@ -77,6 +78,9 @@ def test_text_is_quoted(caption):
         "‘Twas *two dogs* and the girls’ hats",
         "*two dogs* sleep 'til the boys' school ends",
         "a man sits 'cause *two dogs* want the girls' food",
+        'a 5"" nail near *two dogs* and a 6"" nail',
+        '"a 5"" nail near *two dogs* and a 6"" nail"',
+        '"a "dog" near *two dogs* and a "cat""',
         "a 5” nail near *two dogs* and a 6” nail",
         "a 5“ nail near *two dogs* and a 6“ nail",
         "‘90s cars and *two dogs* of the boys’ school",
@@ -129,3 +133,32 @@ def test_single_marks_around_words_quote_them_and_nothing_else(before, inside, a
     end = start + len(inside) + 2
     found = [is_quoted(caption, at, at + 1) for at in range(len(caption))]
     assert found == [start <= at < end for at in range(len(caption))]
+
+
+@pytest.mark.parametrize(
+    ("caption", "pairs"),
+    [
+        ("a dog's man", []),
+        ('a "dog" and “a cat”', [(2, 6), (12, 18)]),
+        ('"a dog"', [(0, 6)]),
+        ('"a ""dog"" here"', [(0, 15), (3, 9), (4, 8)]),
+        ('"a "dog" here"', [(0, 13), (3, 7)]),
+        ("the “big ‘dog’ ‘cat’”", [(4, 20), (9, 13), (15, 19)]),
+        ("the 'big \"dog\" cat'", [(4, 18), (9, 13)]),
+        ("``dogs''", [(0, 7), (1, 6)]),
+        ('a 6" dog', []),
+        ('"', []),
+        ('""', []),
+    ],
+)
+def test_both_marks_of_each_pair(caption, pairs):
+    assert list(quotation_marks(caption)) == pairs
+
+
+@given(st.text("ad 5\"'`“”„‘’«»‹›「」", max_size=25))
+def test_pairs_of_marks_do_not_cross(caption):
+    pairs = quotation_marks(caption)
+    for first, last in pairs:
+        assert 0 <= first < last < len(caption)
+        assert all(last < start or end < first or start < first < last < end or first < start < end < last
+                   for start, end in pairs if (start, end) != (first, last))  # fmt: skip
