@@ -45,9 +45,9 @@ def runs_with_claims(uris: Iterable[str]) -> list[str]:
     return [folder for folder, one in manifests if one and one.claim_rules and not one.are_all_given]
 
 
-def given_columns(uri: str) -> AnnotationColumns:
-    """The columns with boxes of the sources of the run of gritmill to which a file belongs; none if it is of no run."""
-    folder = files.parent(uri)
+def given_columns(folder: str) -> AnnotationColumns:
+    """The columns with boxes of the sources of the run of gritmill whose shards are in a folder; none if it is of no
+    run."""
     manifest = _manifest(files.parent(folder), OSError) if files.name(folder) == layout.SHARDS else None
     with suppress(RunFault):  # settings of another release
         return manifest.settings.source.annotations if manifest else NOTHING_GIVEN

@@ -1,7 +1,7 @@
 """A file -> its `GroundedRow`s: recognises the format, and reads each row in it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -10,8 +10,9 @@ from gritmill.auditing.formats import READERS, AuditFormat, recognised
 from gritmill.auditing.grounded_row import GroundedRow
 from gritmill.auditing.read_dialect import DialectReader, column_in
 from gritmill.auditing.read_file import BrokenRow, Picked, kind_of, rows_of
+from pipeline import files
 from pipeline.faults import CallError, printable
-from transforms.annotations.columns import NOTHING_GIVEN, BadCell
+from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns, BadCell
 from transforms.culprits import message_of
 from transforms.wording import listed, suggestion
 
@@ -57,11 +58,13 @@ class Planned:
 
 @dataclass(frozen=True)
 class RowReader:
-    """How files are read. format, dialect, column: as given; "" if not."""
+    """How files are read. format, dialect, column: as given; "" if not. given: see `given_columns`, by folder. A run
+    may have thousands of shards, and its manifest names all of them, so it is read once."""
 
     format: str = ""
     dialect: str = ""
     column: str = ""
+    given: dict[str, AnnotationColumns] = field(default_factory=dict)
 
     @classmethod
     def from_options(cls, format: str | None, dialect: str | None, column: str | None) -> "RowReader":
@@ -101,7 +104,9 @@ class RowReader:
         return plan
 
     def _plan_format(self, uri: str, kind: str, name: AuditFormat) -> Planned:
-        given = given_columns(uri) if name is AuditFormat.GRIT else NOTHING_GIVEN
+        given, folder = NOTHING_GIVEN, files.parent(uri)
+        if name is AuditFormat.GRIT:
+            given = self.given[folder] = self.given.get(folder) or given_columns(folder)
 
         def read(row: Any, place: str) -> Iterator[GroundedRow]:
             found = READERS[name](row, place)

@@ -15,8 +15,6 @@ from pipeline.pack.manifest import Manifest
 
 CARD_NAME = "README.md"
 
-_NOT_REVIEWED = "were not reviewed one by one"
-
 _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "n>1B")
 """The size categories of the hub. The limits are the powers of ten from 1000."""
 
@@ -65,13 +63,9 @@ def render_card(
 
 def _made_by(manifest: Manifest) -> str:
     """Where the boxes come from, as a sentence."""
-    given, columns = manifest.given_boxes, manifest.configuration["source"].get("columns", {}).get("boxes")
     if manifest.are_all_given:
         return "The boxes come from the source, and from no detector"
-    if given and given.pairs:
-        return f"The boxes come from the source and from a detector; those of the detector {_NOT_REVIEWED}"
-    if columns and not given:  # of an earlier version
-        return (
-            f"The boxes come from a detector, except where the source has some; those of the detector {_NOT_REVIEWED}"
-        )
-    return f"The boxes come from a detector and {_NOT_REVIEWED}"
+    given, columns = manifest.given_boxes, manifest.configuration["source"].get("columns", {}).get("boxes")
+    has_some = given.pairs if given else columns  # an earlier version did not count them
+    where = ", except where the source has some; those of the detector" if has_some else " and"
+    return f"The boxes come from a detector{where} were not reviewed one by one"

@@ -121,7 +121,10 @@ def test_a_run_with_boxes_of_both_kinds_says_which_are_of_the_source(run, settin
     card, page = texts(run[0], tmp_path / "odvg")
     assert line in card
     assert line in page
-    assert "The boxes come from the source and from a detector; those of the detector were not reviewed" in card
+    assert (
+        "The boxes come from a detector, except where the source has some; those of the detector were not reviewed"
+        in card
+    )
     assert "- detector: `tests.plugin_detectors:counting`" in card
     assert "The detector was busy" in page
 

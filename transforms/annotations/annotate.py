@@ -180,8 +180,9 @@ def _phrase_of(box: GivenBox, pair: Pair, phrases: list[Phrase], listed: Sequenc
     if span is None and box.label is not None:
         if (number := named_phrase(box.label, pair.caption, phrases)) is not None:
             return phrases[number]
-        others = (*phrases, *(one for one in pair.dropped if one.reason == Drop.ABSENT))
-        span = named_words(box.label, pair.caption, ((one.start, one.end) for one in others))
+        others = [(one.start, one.end) for one in phrases]
+        others += [(one.start, one.end) for one in pair.dropped if one.reason == Drop.ABSENT]
+        span = named_words(box.label, pair.caption, others)
     elif span is None and listed:
         span = listed[box.item]
     if span is None:
