@@ -2,7 +2,6 @@
 
 import io
 import re
-from collections.abc import Iterator
 
 from PIL import Image, UnidentifiedImageError
 
@@ -14,9 +13,6 @@ _MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 """Of a JPEG. A stuffed zero, a fill byte, and the marks of a start or a restart have no length."""
 _SOS, _EOI = 0xDA, 0xD9
 _SOF_SEQUENTIAL = (0xC0, 0xC1, 0xC9)
-_PLAIN = {0xC4, 0xCC, 0xDB, 0xDD, 0xE0, *range(0xE2, 0xF0), 0xFE}
-"""Segments that neither turn an image nor change its mode: tables, restarts, profiles, comments; all but those of EXIF
-and XMP (0xE1)."""
 
 
 def image_faults(data: bytes, size: tuple[int, int], rules: Rules, decode: bool = True) -> list[str]:
@@ -25,8 +21,6 @@ def image_faults(data: bytes, size: tuple[int, int], rules: Rules, decode: bool 
 
     size: width and height in the record. decode: False: only the header is read, as it is known that the rest decodes.
     """
-    if not decode and _is_usual(data, size, rules):
-        return []
     faults: list[str] = []
     try:
         # JPEG only: Pillow would run Ghostscript for an EPS file under this name.
@@ -56,39 +50,18 @@ def image_faults(data: bytes, size: tuple[int, int], rules: Rules, decode: bool 
     return faults
 
 
-def _is_usual(data: bytes, size: tuple[int, int], rules: Rules) -> bool:
-    """Whether the header of a JPEG that decodes shows that it has no fault: RGB or grey, this size, no EXIF, and one
-    sequential scan. In a seventh of the time that Pillow takes to open it. False: it may still have none."""
-    frame = b""
-    for code, at in _segments(data):
-        if code in _SOF_SEQUENTIAL:
-            frame = data[at + 3 : at + 8]
-        elif code == _SOS:
-            height, width, components = int.from_bytes(frame[:2]), int.from_bytes(frame[2:4]), frame[4:]
-            is_whole = components in (b"\1", b"\3") and data[at + 2 : at + 3] >= components
-            return is_whole and (width, height) == size and width * height <= rules.max_pixels
-        elif code not in _PLAIN:
-            return False
-    return False
-
-
 def _count_scans(data: bytes) -> int:
-    """The scans that a decoder reads of a JPEG: up to the first end mark. Of a sequential image, none behind a scan of
-    all components."""
-    scans, components = 0, b"\xff"
-    for code, at in _segments(data):
+    """The scans that a decoder reads of a JPEG: up to the first end mark. Of a sequential image, only the first one if it
+    has all components."""
+    scans = position = 0
+    components = b"\xff"
+    while (marker := _MARKER.search(data, position)) and (code := marker[1][0]) != _EOI:
+        end = marker.end()
         if code in _SOF_SEQUENTIAL:
-            components = data[at + 7 : at + 8]
+            components = data[end + 7 : end + 8]
         if code == _SOS:
             scans += 1
-            if scans == 1 and data[at + 2 : at + 3] >= components:
+            if scans == 1 and data[end + 2 : end + 3] >= components:
                 break
+        position = end + int.from_bytes(data[end : end + 2])
     return scans
-
-
-def _segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """The marker of each segment of a JPEG up to the first end mark, and the offset of what follows the marker."""
-    position = 0
-    while (marker := _MARKER.search(data, position)) and (code := marker[1][0]) != _EOI:
-        yield code, (at := marker.end())
-        position = at + int.from_bytes(data[at : at + 2])
