@@ -51,8 +51,8 @@ def image_faults(data: bytes, size: tuple[int, int], rules: Rules, decode: bool 
 
 
 def _count_scans(data: bytes) -> int:
-    """The scans that a decoder reads of a JPEG: up to the first end mark. Of a sequential image, only the first one if it
-    has all components."""
+    """The scans that a decoder reads of a JPEG: up to the first end mark. Of a sequential image, only the first one if
+    it has all components."""
     scans = position = 0
     components = b"\xff"
     while (marker := _MARKER.search(data, position)) and (code := marker[1][0]) != _EOI:
