@@ -404,7 +404,9 @@ def _message(error: ValidationError) -> str:
         hint = f"; did you mean {close[0]}?" if close else ""
         return f"configuration: {key}: no such key{hint}"
     given = first["input"]
-    shown = "empty" if given is None else listed(given) if isinstance(given, list | tuple) else short_repr(given)
+    # A list without brackets, but not where a list itself is wrong.
+    is_list = isinstance(given, list | tuple) and first["type"] in ("value_error", "too_short", "too_long")
+    shown = "empty" if given is None else listed(given) if is_list else short_repr(given)
     shown = shown if len(shown) <= 100 else short_repr(given)
     value = "" if isinstance(given, dict) else f" {shown}:"
     return f"configuration: {key}:{value} {what_it_takes(first)}"

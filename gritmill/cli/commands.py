@@ -163,7 +163,7 @@ def audit(call: Call) -> None:
 def validate(
     output: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a finished run.")],
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Check only the first N samples of each shard.", metavar="N")
+        int | None, typer.Option(help="Check only the first N samples of each shard.", metavar="N")
     ] = None,
     processes: Annotated[
         int | None,

@@ -205,12 +205,15 @@ def show_progress(
     ended = threading.Event()
     pause = every if local else max(every, _REMOTE_SECONDS)
     thread = threading.Thread(target=watch.run, args=(ended, pause), daemon=True, name="progress")
-    thread.start()
     try:
+        display.open()
+        thread.start()
         yield
     finally:
         ended.set()
-        thread.join(timeout=_LAST_LOOK_SECONDS)
+        with suppress(RuntimeError):  # interrupted before it started
+            thread.join(timeout=_LAST_LOOK_SECONDS)
+        display.close()
 
 
 def _safe(state: Callable[[], State]) -> Callable[[], State]:
@@ -228,6 +231,8 @@ def _safe(state: Callable[[], State]) -> Callable[[], State]:
 
 class _Display(Protocol):
     at_once: bool
+
+    def open(self) -> None: ...
 
     def say(self, line: str) -> None: ...
 
@@ -292,6 +297,9 @@ class _Watch:
 class _Nothing:
     at_once = False
 
+    def open(self) -> None:
+        pass
+
     def say(self, line: str) -> None:
         pass
 
@@ -330,8 +338,10 @@ class _Bar:
         self._bar = Progress(
             *columns, console=Console(stderr=True), transient=True, expand=True, redirect_stdout=printed
         )
-        self._bar.start()
         self._task = self._bar.add_task(title, total=None, text="")  # moves to and fro until a share is known
+
+    def open(self) -> None:
+        self._bar.start()
 
     def say(self, line: str) -> None:
         self._bar.console.print(line, markup=False, highlight=False)

@@ -283,6 +283,8 @@ def test_one_condition_is_a_list_of_one() -> None:
         ("text.dialect=[]", "text.dialect: none: must have 1 or more entries"),
         ("text.dialect=5", "text.dialect: 5: must be a list, or one text"),
         ("phrases.languages=[1]", "phrases.languages: 1: must be a text"),
+        ("phrases.languages=[[en]]", "phrases.languages: ['en']: must be a text"),
+        ("detector.batch=[4]", "detector.batch: [4]: must be a whole number"),
         ("selection.score=2", "selection.score: 2: must be at most 1"),
         ("selection.score=abc", "selection.score: 'abc': must be a number"),
         ("selection.boxes_per_phrase=0", "selection.boxes_per_phrase: 0: must be at least 1"),

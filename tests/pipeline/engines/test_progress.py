@@ -1,6 +1,7 @@
 import io
 import json
 import re
+import sys
 import threading
 import time
 from pathlib import Path
@@ -134,6 +135,7 @@ def test_a_narrow_terminal_cuts_only_the_text(monkeypatch: pytest.MonkeyPatch) -
     narrow = Console(file=shown, width=80, force_terminal=True, color_system=None)
     monkeypatch.setattr(progress, "Console", lambda **_: narrow)
     bar = progress._Bar("ground", "pairs")
+    bar.open()
     bar.show(State(60, 0.49, working=f"chunk {'0' * 80} in work"), progress.Pace(), 0.0, 0.0)
     bar._bar.refresh()
     bar.close()
@@ -295,3 +297,16 @@ def test_what_is_printed_below_a_bar_goes_to_a_file_unchanged(
         print("00000.tar: a fault")
     assert ("00000.tar: a fault" in stderr.getvalue()) == stdout.isatty()
     assert stdout.getvalue() == ("" if stdout.isatty() else "00000.tar: a fault\n")
+
+
+def test_an_interrupt_while_a_bar_starts_leaves_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.stderr", stream := Terminal())
+    monkeypatch.setattr("threading.Thread.start", interrupt)
+    monkeypatch.setenv("TERM", "xterm")
+    with pytest.raises(KeyboardInterrupt), show_progress("validate", "samples", lambda: State(1, 0.5, 2)):
+        pass
+    assert stream.getvalue().count("\x1b[?25h") == stream.getvalue().count("\x1b[?25l")  # the cursor
+    assert sys.stderr is stream
