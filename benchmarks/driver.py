@@ -6,7 +6,6 @@ The run is a fake one: its files are there, mostly as links to a few, but no pai
 imports what the command imports, collects garbage as rarely, and ends before an engine would get the job.
 """
 
-import gc
 import io
 import json
 import os
@@ -249,8 +248,8 @@ _STEPS = {"imports": _imports, "headers": _headers, "ground": _ground, "looks": 
 if __name__ == "__main__":
     step, folder = sys.argv[1:]
     from pipeline.ground import graph  # noqa: F401
-    from transforms.garbage import COLLECT_AFTER
+    from transforms.garbage import collect_rarely
 
-    gc.set_threshold(COLLECT_AFTER)  # as the command does
+    collect_rarely()  # as the command does
     _count()
     print(json.dumps(_STEPS[step](Path(folder))))

@@ -8,9 +8,8 @@ from contextlib import contextmanager
 
 COLLECT_AFTER = 30_000
 """New objects before Python looks for cyclic garbage, in the command and its workers. With its default of 700, that
-takes 4 % of the time of `pack`, and 0.7 of the 8.5 s of `run --limit 1`, because imports create objects that stay. In
-a worker that has not frozen them, it takes 19 % of the time of `pack`. With 10,000, it looks at the records of each
-chunk of `pack` while they live, which takes 0.01 ms per pair."""
+takes 4 % of the time of `pack`, and 19 % in a worker that has not frozen what it has imported. With 10,000, it looks at
+the records of each chunk of `pack` while they live, which takes 0.01 ms per pair."""
 
 _own = False
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xxhash
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from transforms.jpeg_header import is_plain_jpeg
 from transforms.records import FailureStage, Fault, Reason
@@ -146,6 +146,8 @@ def to_jpeg(data: bytes, max_pixels: int = MAX_PIXELS, max_scans: int | None = M
 
 
 def _open(data: bytes, max_pixels: int, max_scans: int | None) -> Image.Image:
+    # A plugin may have set it for the whole process. A truncated image would then decode, and be stored.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
         Image.MAX_IMAGE_PIXELS = max_pixels
     try:

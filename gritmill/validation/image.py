@@ -3,7 +3,7 @@
 import io
 import re
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from gritmill.validation.sample import Rules
 
@@ -22,6 +22,7 @@ def image_faults(data: bytes, size: tuple[int, int], rules: Rules, decode: bool 
     size: width and height in the record. decode: False: only the header is read, as it is known that the rest decodes.
     """
     faults: list[str] = []
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # a dialect of a package may have set it for the whole process
     try:
         # JPEG only: Pillow would run Ghostscript for an EPS file under this name.
         image = Image.open(io.BytesIO(data), formats=("JPEG",))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
 from tests.shared import DATA, needs_shared
@@ -325,6 +325,14 @@ def test_a_truncated_picture_measures_but_does_not_decode(format):
 def test_a_jpeg_cut_short_is_called_truncated():
     data = encoded(Image.effect_noise((64, 64), 50), "JPEG")
     assert reason_of(decode, data[:-40]) == Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_plugin_that_lets_pillow_load_truncated_images_changes_nothing(format, monkeypatch):
+    data = encoded(Image.effect_noise((64, 64), 50).convert("RGB"), format)
+    expected = reason_of(decode, data[:-400])
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    assert reason_of(decode, data[:-400]) == expected
 
 
 def test_pixels_are_counted_before_anything_is_decoded():

@@ -96,6 +96,12 @@ def test_an_eighth_of_the_size_shows_all_that_the_whole_image_shows(form):
     assert 30 < sum(numbers) < 140
 
 
+def test_a_plugin_that_lets_pillow_load_truncated_images_hides_no_fault(monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    (text,) = image_faults(encoded()[:-400], SIZE, RULES)
+    assert text.startswith("jpg: image file is truncated")
+
+
 def test_what_only_the_header_shows_is_found_without_decoding(monkeypatch):
     monkeypatch.setattr(ImageFile.ImageFile, "load", None)
 
