@@ -297,7 +297,25 @@ def test_expressions_have_their_phrases_whatever_marks_are_between(parser_of_mod
             assert phrase.head_end <= phrase.end <= phrase.expression_end <= len(pair.caption)
 
 
-_MARKS = ('""', "“”", "„“", "””", "«»", "»«", "‹›", "「」", "『』", "''", "‘’", "()", "[]", "（）", "【】", "《》")
+_MARKS = (
+    '""',
+    "“”",
+    "„“",
+    "””",
+    "«»",
+    "»«",
+    "‹›",
+    "›‹",
+    "「」",
+    "『』",
+    "''",
+    "‘’",
+    "()",
+    "[]",
+    "（）",
+    "【】",
+    "《》",
+)
 
 
 @pytest.mark.parametrize("marks", [*_MARKS, ('""', '""'), ("``", "''"), ("&quot;", "&quot;")])

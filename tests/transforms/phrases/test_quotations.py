@@ -29,6 +29,7 @@ def quoted(caption):
         "a sign « *two dogs* »",
         "a sign »*two dogs*«",
         "a sign ‹*two dogs*›",
+        "a sign ›*two dogs*‹",
         "a sign ‘the man’s *two dogs*’",
         "a sign 'the world's *two best* dogs' here",
         "a man's sign '*two dogs*'",

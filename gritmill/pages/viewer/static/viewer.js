@@ -263,9 +263,9 @@
   }
 
   function note() {
-    const floor = `There are no candidates below ${scoreText(run.floor)} (detector.floor).`;
     const counts = "Counts over all rows, with suppression, caps and the other settings of the run.";
-    return `Threshold of the run ${run.threshold}. ${counts}${run.floor === null ? "" : ` ${floor}`}`;
+    const floor = run.floor === null ? "" : ` There are no candidates below ${scoreText(run.floor)} (detector.floor).`;
+    return `Threshold of the run ${run.threshold}. ${counts}${floor}`;
   }
 
   control("threshold").addEventListener("input", (event) => {

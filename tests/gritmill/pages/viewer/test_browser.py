@@ -5,10 +5,12 @@ import json
 import pytest
 from PIL import Image
 
+import gritmill
 from gritmill.pages.viewer.page import _STATIC_FILES
 from gritmill.pages.viewer.view import view
 from pipeline.tables.detections import read_all
-from tests.gritmill.pages.viewer.browsing import IN_CHROMIUM, SETTLED, choose, find, press, slide
+from tests import sample_pairs
+from tests.gritmill.pages.viewer.browsing import IN_CHROMIUM, SETTLED, choose, find, opened, press, slide
 from tests.gritmill.pages.viewer.conftest import ODD, counted, policy_of
 from tests.unsealed import unsealed
 from transforms.selection.judge import Kept, Rejected, judge
@@ -32,6 +34,20 @@ def browser(chromium, page):
     chromium.get(f"file://{page}/index.html")
     chromium.execute_async_script(SETTLED)
     return chromium
+
+
+def test_the_page_of_a_run_with_boxes_of_the_source_alone_speaks_of_no_floor(chromium, finished, tmp_path):
+    columns = {"boxes": "noun_chunks", "expressions": "ref_exps", "heads": "heads"}
+    source = {"columns": columns, "boxes": {"format": "grit"}}
+    config = sample_pairs.settings("caption-parser", "tests.plugin_detectors:scattered", source=source)
+    gritmill.run(config, inputs=finished / "shards", output=tmp_path / "out")
+    view(tmp_path / "out", tmp_path / "view")
+    with opened(chromium, tmp_path / "view/index.html") as browser:
+        assert browser.get_log("browser") == []
+        assert len(shown(browser)) == len(list(gritmill.read(tmp_path / "out")))
+        note = find(browser, "#threshold-note")[0].text
+        assert note.startswith("Threshold of the run ")
+        assert "detector.floor" not in note
 
 
 def judgements(browser):
