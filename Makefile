@@ -28,8 +28,9 @@ demo: install
 	$(BIN)/gritmill demo
 
 # Quick tests for development, about a minute: no models, no detectors, a quarter of the hypothesis examples.
+# Many of these tests wait for other processes: three at once keep two cores busy.
 check: install lint
-	$(PYTEST) $(SPREAD) -m 'not slow and not model' --hypothesis-profile check \
+	$(PYTEST) --numprocesses 3 --dist loadfile -m 'not slow and not model' --hypothesis-profile check \
 	    tests/transforms tests/pipeline --ignore tests/transforms/detectors
 
 # For test and test-slow, T=tests/... selects a folder or a file; then ruff and mypy do not run.

@@ -37,6 +37,7 @@ def test_the_job_server_ends_with_the_group_of_the_driver(number):
     driver.wait()
 
 
+@pytest.mark.slow
 def test_repeated_interrupts_do_not_spare_a_server_that_does_not_end_by_itself():
     stubborn = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SERVER}"
     command = job_server.below_driver([sys.executable, "-c", stubborn])

@@ -81,6 +81,7 @@ def test_on_an_object_store_the_setting_is_named(tmp_path: Path) -> None:
 
 
 def test_nothing_is_said_if_one_of_the_first_hundred_images_is_there(tmp_path: Path) -> None:
+    tmp_path = tmp_path / "alone" / "here"  # folders of other tests are not near
     rows = [f"{n}.jpg,a dog" for n in range(200)]
     for n in range(200):
         stored(tmp_path / "thumbs" / f"{n}.jpg", b"")
