@@ -87,8 +87,8 @@ class Manifest(OpenModel):
     warnings: what whoever sees the boxes must know. unknown_columns, left_out, left_out_examples: see `ledger`.
     claims: of all written pairs. claim_rules: the version of the rules that they were checked by; 0: none were.
     truth_sheet: of all written pairs; None: not known. given_boxes: the same; None also if no column of the source has
-    boxes. limit: the value of `--limit`. models: identities by
-    configuration section. configuration: as written, possibly by another release.
+    boxes. limit: the value of `--limit`. models: identities by configuration section. configuration: as written,
+    possibly by another release.
     """
 
     REMEDY: ClassVar[str] = "run gritmill pack --fresh with the settings of this run, which run.log has"

@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 
+from tests.transforms.asterisks import without_asterisks
 from transforms.claims.unsure import _LONGEST, _WORD, is_unsure, is_unsure_in
 from transforms.claims.word_lists import unreal
 from transforms.phrases.quotations import is_quoted
@@ -36,8 +37,7 @@ from transforms.phrases.quotations import is_quoted
     ],
 )
 def test_it_is_open(caption):
-    before, inside, after = caption.split("*")
-    assert is_unsure_in(before + inside + after, len(before), len(before) + len(inside))
+    assert is_unsure_in(*without_asterisks(caption))
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,7 @@ def test_it_is_open(caption):
     ],
 )
 def test_it_is_there(caption):
-    before, inside, after = caption.split("*")
-    assert not is_unsure_in(before + inside + after, len(before), len(before) + len(inside))
+    assert not is_unsure_in(*without_asterisks(caption))
 
 
 def test_no_pattern_is_longer_than_what_is_looked_at():

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.transforms.asterisks import without_asterisks
 from transforms.phrases.quotations import is_quoted, quotation_marks
 
 
 def quoted(caption):
-    before, inside, after = caption.split("*")
-    return is_quoted(before + inside + after, len(before), len(before) + len(inside))
+    return is_quoted(*without_asterisks(caption))
 
 
 @pytest.mark.parametrize(
