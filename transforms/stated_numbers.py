@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from transforms.claims.unsure import is_unsure_in
-from transforms.decoys.same_things import is_everywhere
 from transforms.phrases.class_names import singular
+from transforms.phrases.same_things import is_everywhere
 from transforms.records import AT_LEAST, EXACTLY, CharSpan, Claim, ClaimKind
 
 

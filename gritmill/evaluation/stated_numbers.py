@@ -1,8 +1,8 @@
 """How many things the phrases of a caption name, by its own words."""
 
 from transforms.claims.unsure import is_unsure_in
-from transforms.decoys.same_things import is_everywhere
 from transforms.phrases.class_names import class_name, is_singular
+from transforms.phrases.same_things import is_everywhere
 from transforms.records import Claim, Pair, Phrase
 from transforms.stated_numbers import Stated, first_counts, stated_number
 

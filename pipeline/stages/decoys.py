@@ -9,9 +9,9 @@ from pipeline.stages.base import Stage
 from pipeline.tables import decoys
 from transforms.annotations.annotate import has_given_boxes
 from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
-from transforms.decoys.same_things import read_lists
 from transforms.detectors.settings import DetectorSettings
 from transforms.images import DEFAULT_LIMITS, ImageLimits
+from transforms.phrases.same_things import read_lists
 from transforms.records import FailureStage, Fault, Pair
 from transforms.settings import Ask, DecoySettings
 

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from transforms.decoys.same_things import is_everywhere, related
 from transforms.grit_record import uid
 from transforms.phrases.class_names import class_name, singular
+from transforms.phrases.same_things import is_everywhere, related
 from transforms.records import ImageRef, Pair, Phrase
 
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")

@@ -14,5 +14,6 @@ noun_phrases       the rules: noun chunks, measures, drops, expressions
 rules              the rules of a configuration
 language           an optional gate that rejects captions in other languages
 class_names        the class of a phrase, for detectors with a fixed list of classes
+same_things        words that may name one thing: the lists of `same_things.yaml`
 phrase_extractor   pairs -> pairs with phrases
 """

@@ -16,9 +16,9 @@ from transforms.claims.stuff import is_stuff
 from transforms.claims.unsure import is_unsure_in
 from transforms.claims.verdicts import Corners, Verdict
 from transforms.claims.word_lists import read_list, words_of
-from transforms.decoys.same_things import is_everywhere, related, synonyms
-from transforms.decoys.same_things import read_lists as read_kinds
 from transforms.phrases.class_names import class_name, is_paired, is_singular, plural, singular
+from transforms.phrases.same_things import is_everywhere, related, synonyms
+from transforms.phrases.same_things import read_lists as read_kinds
 from transforms.records import EXACTLY, CharSpan
 
 LETTERS = re.compile(r"[^\W\d_]+(?:[ '’-][^\W\d_]+)*")

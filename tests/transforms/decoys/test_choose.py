@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.decoys.choose import choose_decoys
-from transforms.decoys.same_things import related
+from transforms.phrases.same_things import related
 from transforms.records import Box, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 
 NOUNS = (

@@ -9,7 +9,7 @@ from transforms import bundled
 @cache
 def read_lists() -> dict[str, Any]:
     """The content of `same_things.yaml`: its version and its lists."""
-    return bundled.read_words("transforms.decoys", "same_things")
+    return bundled.read_words("transforms.phrases", "same_things")
 
 
 def is_everywhere(name: str) -> bool:

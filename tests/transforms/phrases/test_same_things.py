@@ -2,8 +2,8 @@
 
 import pytest
 
-from transforms.decoys.same_things import is_everywhere, read_lists, related
 from transforms.phrases.class_names import singular
+from transforms.phrases.same_things import is_everywhere, read_lists, related
 
 
 def _words(value):
