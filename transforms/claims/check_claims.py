@@ -12,6 +12,7 @@ from transforms.claims.stuff import is_stuff
 from transforms.claims.verdicts import UNDECIDED, Boxes, Checked, PhraseBoxes, Verdict
 from transforms.claims.word_lists import read_list, words_of
 from transforms.phrases.class_names import singular
+from transforms.phrases.same_things import related
 from transforms.records import EXACTLY, NONE, CharSpan, Claim, ClaimKind
 
 
@@ -48,6 +49,13 @@ def _is_measured(claim: Claim, caption: str) -> bool:
 def _has_attributes(claim: Claim, caption: str) -> bool:
     """Whether a count is about "two brown dogs", and not about "two dogs"."""
     return len(caption[claim.words_end : claim.subject_end].split()) > 1
+
+
+def _shares_labels(span: CharSpan, boxes: Boxes) -> bool:
+    """Whether boxes with the label of a phrase may be of another one, which has none: of "two cars and a taxi", the
+    source may call all three cars; of "two people and a woman", all three people."""
+    names = related(_noun(boxes[span].head))
+    return any(not one.kept and _noun(one.head) in names for other, one in boxes.items() if other != span)
 
 
 @cache
@@ -98,7 +106,8 @@ def _check(claim: Claim, boxes: Boxes, width: int, height: int, caption: str) ->
             return checked
         hidden = subject is not None and _noun(subject.head) in words_of("parts", "parts")
         fewer = hidden or claim.is_bare_plural or _is_measured(claim, caption)
-        named = subject is not None and subject.labelled and _has_attributes(claim, caption)
+        named = subject is not None and subject.labelled
+        named = named and (_has_attributes(claim, caption) or _shares_labels(claim.subject, boxes))
         more = hidden or named or (compares_nouns(claim) and bool(_rivals(claim.subject, boxes)))
         return check_count(claim.predicate, claim.number, subject, fewer, more)
     span, *spans = spans_of(claim)

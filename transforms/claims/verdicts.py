@@ -7,7 +7,8 @@ from enum import StrEnum
 from transforms.records import CharSpan
 
 RULES_VERSION = 3
-"""Changes whenever a rule, a margin or `parts.yaml` does: verdicts of different versions are not comparable."""
+"""Changes whenever a rule, a margin, `parts.yaml` or, for boxes of the source, `same_things.yaml` does: verdicts of
+different versions are not comparable."""
 
 
 def rules_version(given_boxes: bool) -> int:

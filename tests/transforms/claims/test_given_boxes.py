@@ -135,6 +135,20 @@ def test_a_label_says_nothing_of_attributes(read):
     assert said(read(caption, {"dog": boxes[:2]}))["Two brown dogs", "exactly", 2][0] == S
 
 
+@pytest.mark.parametrize(
+    ("caption", "label"),
+    [("Two cars and a taxi", "car"), ("Two people and a woman", "person"), ("Two cats and a kitten", "cat")],
+)
+def test_a_label_may_be_of_another_thing_of_its_kind(read, caption, label):
+    """The source may call the taxi a car, too. If it has a box of its own, it is none of the three."""
+    subject, other = caption[: caption.index(" and")], caption.split()[-1]
+    boxes = [LEFT, MIDDLE, RIGHT]
+    assert said(read(caption, {label: boxes}))[subject, "exactly", 2][0] == U
+    assert said(read(caption, {label: boxes, other: [[0.4, 0.8, 0.6, 1.0]]}))[subject, "exactly", 2][0] == C
+    assert said(read(f"{subject} and a boat", {label: boxes}))[subject, "exactly", 2][0] == C
+    assert said(read(caption, {label: boxes[:2]}))[subject, "exactly", 2][0] == S
+
+
 def test_that_there_are_not_two_is_open():
     claim = Claim(ClaimKind.COUNT, 4, 7, 4, 12, "exactly", 2, negated=True)
     two = (0.0, 0.4, 0.2, 0.6), (0.8, 0.4, 1.0, 0.6)
