@@ -10,7 +10,6 @@ from transforms.detectors.settings import DetectorSettings
 from transforms.phrases.parser import load_parser
 from transforms.settings import PhraseSettings
 
-
 WORDS = sorted((Path(__file__).parents[2] / "transforms").rglob("*.yaml"))
 
 
