@@ -107,6 +107,7 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
     from pipeline.faults import CallError, SourceFault, first_line
     from pipeline.plan.named_columns import named_columns, tell_missing
     from pipeline.plan.plan_sources import plan_sources
+    from pipeline.plan.unused_settings import is_used
     from pipeline.sources import fields, notices
     from transforms.filters import columns_of
     from transforms.wording import counted
@@ -128,9 +129,8 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
                 _add(found, pair, configuration.source.annotations)
                 words[pair.caption.strip()] += 1
                 columns.update(() if pair.error else columns_of(pair))
-            found.notices += tell_missing(
-                list(named_columns(configuration)), fields(source, start), columns, "the first pairs"
-            )
+            named = [one for one in named_columns(configuration) if is_used(one.key, planned.kind)]
+            found.notices += tell_missing(named, fields(source, start), columns, "the first pairs")
             found.notices += _unused_boxes(columns, configuration.source.annotations)
             if missing := [word for word in words if word.lower() in _NO_TEXTS]:
                 number = counted(sum(words[word] for word in missing), "caption")

@@ -23,6 +23,7 @@ from pipeline.model_identity.identify import identify_models
 from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.plan.plan_sources import check_names
+from pipeline.plan.unused_settings import tell_unused
 from pipeline.stages.configured import configured_stages, open_tables, preliminary_stages
 from pipeline.tables.sweep import sweep_for_ground
 from pipeline.tables.table import Listing, Table, list_tables
@@ -118,6 +119,7 @@ def ground(
         fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
     finished = listings[DETECTIONS].finished
     if unfinished := plan.unfinished(listings[name].finished for name in tables):
+        tell_unused("ground", plan, plan.configuration, options.quiet)
         messages.tell_first_source(plan, options, old.sources if old else ())
         with importing():
             from pipeline.ground import graph  # imports Beam (seconds), so not for a finished run

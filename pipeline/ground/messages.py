@@ -13,6 +13,7 @@ from pipeline.ground.options import GroundOptions
 from pipeline.ids import RangeId
 from pipeline.plan.named_columns import named_columns, tell_missing
 from pipeline.plan.plan import Plan, PlannedSource
+from pipeline.plan.unused_settings import is_used
 from pipeline.sources import fields, notices
 from pipeline.sources.columns import NO_FIELDS
 from pipeline.tables.table import Table
@@ -91,7 +92,7 @@ def tell_first_source(plan: Plan, options: GroundOptions, earlier: Sequence[Plan
     first = next((source for source in plan.sources if source.ranges), None)
     if first is None:
         return
-    named = list(named_columns(plan.configuration))
+    named = [one for one in named_columns(plan.configuration) if is_used(one.key, first.kind)]
     lines: list[str] = []
     columns: dict[str, None] = {}
     known = NO_FIELDS

@@ -10,5 +10,6 @@ plan_sources   cuts files into ranges, and finds files that have changed
 limit          `--limit N`: the ranges that N pairs need
 spread         evenly spaced numbers, and intervals cut at boundaries
 plan           the content of `detections/plan.json`
+unused_settings settings that a run does not use
 work_list      the ranges that a graph processes, fixed when it is submitted
 """

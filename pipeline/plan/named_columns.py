@@ -75,5 +75,5 @@ def check_named(named: Sequence[NamedColumn], refused: Sequence[tuple[str, Seque
     for number, column in enumerate(named):
         if refused and all(lines[number] for _, lines in refused):
             uri, lines = refused[0]
-            others = f" (nor have {counted(len(refused) - 1, 'other source')})" if len(refused) > 1 else ""
-            raise CallError(f"{column.key}: {uri} has {lines[number]}{others}")
+            others = f"and {counted(len(refused) - 1, 'other source')} have" if len(refused) > 1 else "has"
+            raise CallError(f"{column.key}: {uri} {others} {lines[number]}")
