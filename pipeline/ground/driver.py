@@ -19,7 +19,7 @@ from pipeline.ground.resume import resume_or_plan
 from pipeline.ids import RangeId
 from pipeline.layout import DETECTIONS, FRESH
 from pipeline.model_identity.cache import ModelCache
-from pipeline.model_identity.identify import identify_models
+from pipeline.model_identity.identify import check_new_run, identify_models
 from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.plan.plan_sources import check_names
@@ -71,6 +71,8 @@ def ground(
     before_loading = (lambda: None) if old else tell_loading  # a resumed run says first whether there is work
     model_identities = identify_models(configuration, model_cache, before_loading)
     configuration = fingerprint.resolve(configuration, model_identities)
+    if not old:
+        check_new_run(configuration)
     stages = configured_stages(configuration, search_path)
     tables = open_tables(stages, folder)
     first_stages = preliminary_stages(configuration)
