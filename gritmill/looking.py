@@ -105,8 +105,10 @@ def _kind_by_name(uri: str, configuration: "Configuration") -> str:
 
 def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
     from pipeline.faults import CallError, SourceFault, first_line
+    from pipeline.plan.named_columns import named_columns, tell_missing
     from pipeline.plan.plan_sources import plan_sources
-    from pipeline.sources import notices
+    from pipeline.plan.unused_settings import is_used
+    from pipeline.sources import fields, notices
     from transforms.filters import columns_of
     from transforms.wording import counted
 
@@ -126,8 +128,10 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
             for pair in _read(found, source, start, configuration):
                 _add(found, pair, configuration.source.annotations)
                 words[pair.caption.strip()] += 1
-                columns.update(columns_of(pair))
-            found.notices += _annotation_notices(columns, configuration.source.annotations)
+                columns.update(() if pair.error else columns_of(pair))
+            named = [one for one in named_columns(configuration) if is_used(one.key, planned.kind)]
+            found.notices += tell_missing(named, fields(source, start), columns, "the first pairs")
+            found.notices += _unused_boxes(columns, configuration.source.annotations)
             if missing := [word for word in words if word.lower() in _NO_TEXTS]:
                 number = counted(sum(words[word] for word in missing), "caption")
                 cure = "filters.min_words=2 rejects captions of one word"
@@ -144,13 +148,8 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
     return found
 
 
-def _annotation_notices(columns: set[str], given: "AnnotationColumns") -> "Iterator[str]":
-    """Lines about columns of boxes and phrases that are set and not there, or there and not set."""
-    from transforms.wording import suggestion
-
-    missing = given.without_alternatives(set(given.names) - columns) if columns else set()
-    for name in sorted(missing):
-        yield f"source.columns: the first pairs have no column {name}; {suggestion(name, sorted(columns))}"
+def _unused_boxes(columns: set[str], given: "AnnotationColumns") -> "Iterator[str]":
+    """A line about a column that seems to have boxes, if the settings name none."""
     if not given.boxes and (unused := sorted(columns.intersection(_BOXES))):
         name = unused[0]
         keys = f"source.columns.boxes={name} and source.boxes.format use them"

@@ -4,6 +4,7 @@ faults, ids       exceptions that end a run; ids of ranges and chunks
 layout            every path of a run folder
 screen            the console that shows data
 source_kinds      source kinds by name, built in or from packages
+plain_yaml        YAML that people write -> its value
 configuration     the user's settings
 files/            files by URI: read, publish, lock
 threshold         the detector's default score threshold

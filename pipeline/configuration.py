@@ -8,11 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError, model_validator
 
-from pipeline import source_kinds
-from pipeline.faults import CallError, first_line, short_repr
+from pipeline import plain_yaml, source_kinds
+from pipeline.faults import CallError, short_repr
 from transforms import bundled
 from transforms.annotations.columns import AnnotationColumns, BoxFormat, BoxUnit
 from transforms.claims.verdicts import rules_version
@@ -266,10 +265,6 @@ def belongs_to_pack(key: str) -> bool:
     return key in PACK_KEYS or key.partition(".")[0] in PACK_SECTIONS
 
 
-_MOST_NODES = 10_000
-"""Keys and values of a configuration. `grit` has fewer than a hundred."""
-
-
 def load(name: str = "grit", changes: Iterable[str] = ()) -> Configuration:
     """Loads a configuration and applies `section.key=value` changes.
 
@@ -281,19 +276,20 @@ def load(name: str = "grit", changes: Iterable[str] = ()) -> Configuration:
     """
     path = find(name)
     try:
-        values = _parse(path.read_text("utf-8")) or {}
+        values = plain_yaml.parse(path.read_text("utf-8")) or {}
     except UnicodeDecodeError as error:
         raise CallError(f"{path}: not UTF-8") from error
-    except yaml.YAMLError as error:
-        problem_mark = getattr(error, "problem_mark", None)
-        location = f"{path}:{problem_mark.line + 1}" if problem_mark else str(path)
-        raise CallError(f"{location}: not YAML: {getattr(error, 'problem', None) or first_line(error)}") from error
-    except _TooLarge as error:
-        raise CallError(f"{path}: {error}; write a plain configuration") from error
+    except plain_yaml.Refused as error:
+        raise CallError(f"{path}{f':{error.line}' if error.line else ''}: {error}") from error
     if not isinstance(values, dict):
         raise CallError(f"{path}: not a mapping of sections")
+    given: dict[str, Any] = {}
     for change in changes:
-        _apply(values, change)
+        keys, value = _parse_change(change)
+        if keys[-1] in _section_of(given, keys):
+            raise CallError(f"--set: {'.'.join(keys)} is given twice; remove one (a list is written [A, B])")
+        for mapping in (given, values):
+            _section_of(mapping, keys)[keys[-1]] = value
     return validate(values)
 
 
@@ -334,62 +330,31 @@ def _source_as_config(name: str, option: str) -> CallError:
     return CallError(f"CONFIG: {name}: not a configuration; did you mean {option} {name}?")
 
 
-def _apply(values: dict[str, Any], change: str) -> None:
-    key, equals, text = change.partition("=")
-    if not equals or not key:
-        raise CallError(f"--set: {change}: not of the form section.key=value")
-    *sections, last = key.strip().split(".")
-    mapping = values
-    for section in sections:
-        if mapping.get(section) is None:
-            mapping[section] = {}
-        mapping = mapping[section]
-        if not isinstance(mapping, dict):
-            raise CallError(f"--set: {key}: {section} is not a section")
+def _parse_change(change: str) -> tuple[list[str], Any]:
+    """The parts of the key and the value of `section.key=value`. Blanks around them do not count."""
+    name, equals, text = change.partition("=")
+    keys = [part.strip() for part in name.split(".")]
+    example = "write section.key=value, such as selection.score=0.4"
+    if not equals:
+        raise CallError(f"--set: {short_repr(change)} has no =; {example}")
+    if not all(keys):
+        problem = "has a key with an empty part" if name.strip() else "has no key before the ="
+        raise CallError(f"--set: {short_repr(change)} {problem}; {example}")
     try:
-        mapping[last] = _parse(text)
-    except yaml.YAMLError as error:
-        raise CallError(f"--set: {change}: not a YAML value") from error
-    except _TooLarge as error:
-        raise CallError(f"--set: {key}: {error}; write a plain value") from error
+        return keys, plain_yaml.parse(text)
+    except plain_yaml.Refused as error:
+        raise CallError(f"--set: {'.'.join(keys)}: {short_repr(text)}: {error}") from error
 
 
-class _TooLarge(Exception):
-    """The value of a YAML text is too large or too deep for a configuration."""
-
-
-def _parse(text: str) -> Any:
-    """The value of a YAML text. Its size is checked before it is built: aliases make gigabytes of a few lines.
-
-    Raises:
-      _TooLarge: more than `_MOST_NODES` nodes, or too deeply nested. YAMLError: not YAML.
-    """
-    loader = yaml.SafeLoader(text)
-    try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        if _count_nodes(node, {}) > _MOST_NODES:
-            raise _TooLarge(f"more than {_MOST_NODES} values, aliases included")
-        return loader.construct_document(node)
-    except RecursionError:
-        raise _TooLarge("too deeply nested") from None
-    except (yaml.YAMLError, _TooLarge):
-        raise
-    except Exception as error:  # a value that its tag does not fit, such as !!int x or the date 2001-99-99
-        raise yaml.YAMLError(f"{type(error).__name__}: {first_line(error)}") from error
-    finally:
-        loader.dispose()
-
-
-def _count_nodes(node: yaml.Node, counts: dict[int, int]) -> int:
-    """The nodes of a tree, aliases expanded. counts: by identity, of the nodes that were counted."""
-    if id(node) not in counts:
-        counts[id(node)] = _MOST_NODES  # the count of a node that contains itself
-        parts = node.value if isinstance(node, yaml.CollectionNode) else ()
-        inner = (one for part in parts for one in (part if isinstance(part, tuple) else (part,)))
-        counts[id(node)] = 1 + sum(_count_nodes(one, counts) for one in inner)
-    return counts[id(node)]
+def _section_of(values: dict[str, Any], keys: list[str]) -> dict[str, Any]:
+    """The mapping that has the last of the keys. Sections that are missing are added."""
+    for section in keys[:-1]:
+        if values.get(section) is None:
+            values[section] = {}
+        values = values[section]
+        if not isinstance(values, dict):
+            raise CallError(f"--set: {'.'.join(keys)}: {section} is not a section")
+    return values
 
 
 def _message(error: ValidationError) -> str:

@@ -69,10 +69,21 @@ def default_threshold(configuration: Configuration) -> Threshold:
     if not sidecar.is_file():
         return Threshold(family.score, False, "a guess, not measured for this detector")
     try:
-        return _measured_threshold(json.loads(sidecar.read_text("utf-8")), configuration, family)
+        content = json.loads(sidecar.read_text("utf-8"), object_pairs_hook=_distinct)
+        return _measured_threshold(content, configuration, family)
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         problem = f"{type(error).__name__}: {first_line(error)}"
         raise CallError(f"{sidecar}: not a score threshold: {problem}; correct it or remove it") from error
+
+
+def _distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. Raises ValueError if a name is there twice."""
+    values: dict[str, Any] = {}
+    for name, value in members:
+        if name in values:
+            raise ValueError(f"{name} is set twice")
+        values[name] = value
+    return values
 
 
 def _measured_threshold(sidecar: dict[str, Any], configuration: Configuration, family: Family[Any]) -> Threshold:

@@ -28,6 +28,8 @@ def find_files(inputs: Sequence[str]) -> list[str]:
 
     Of a run folder of gritmill, the tables of its shards, which have the records. Of an export of gritmill that has the
     same rows in two files, one of them. Of a table and a tar with the same name, as img2dataset writes them, the table.
+    Files of a folder or a glob are in the order of the numbers in their names: captions of an image may be at the end
+    of one file and the start of the next one.
 
     Raises:
       CallError: an input matches no file, a folder has none that can be read, a run has no samples, or an export in it
@@ -54,6 +56,12 @@ def given_columns(folder: str) -> AnnotationColumns:
     return NOTHING_GIVEN
 
 
+def _by_number(uri: str) -> list[tuple[int, str]]:
+    """Sorts coyo_2 before coyo_10."""
+    parts = re.split(r"([0-9]+)", uri)
+    return [(int(part) if number % 2 else 0, part) for number, part in enumerate(parts)]
+
+
 def _manifest(folder: str, *faults: type[Exception]) -> Manifest | None:
     """The manifest of a run; None if there is none, if it is of another program, or cannot be read for such a fault."""
     with suppress(RunFault, *faults):
@@ -70,7 +78,7 @@ def _files_of(pattern: str) -> Iterator[str]:
             is_folder = os.path.isdir(path)
             ends = ", ".join(_ENDINGS)
             raise CallError(f"FILE: {path}: {f'no file in it ends with {ends}' if is_folder else 'no such file'}")
-        yield from found
+        yield from sorted(found, key=_by_number)
 
 
 def _besides_data(folder: str, found: Iterable[str]) -> set[str]:

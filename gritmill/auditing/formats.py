@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
-from gritmill.auditing.grounded_row import GroundedRow, WrittenBox, WrittenSpan, numbers_in, whole
+from gritmill.auditing.grounded_row import GroundedRow, NearName, WrittenBox, WrittenSpan, numbers_in, whole
 from transforms.annotations.cells import as_number, is_crowd, items_of
 from transforms.annotations.columns import BadCell
 from transforms.annotations.spans import mentions
@@ -29,8 +29,9 @@ class AuditFormat(StrEnum):
     TRUTH = "truth"
 
 
-PICTURES = ("filename", "file_name", "image_id", "image", "url", "source_key", "key")
-"""Names of columns that name an image. The first one that a row has is used."""
+_KEYS = ("source_key", "key")
+PICTURES = ("filename", "file_name", "image_id", "image", "url", *_KEYS)
+"""Names of columns that name an image. The first one that a row has is used. Keys are those of pairs."""
 
 CAPTIONS = ("caption", "text", "TEXT", "txt", "alt_text")
 _LISTS = ("noun_chunks", "ref_exps")
@@ -262,8 +263,10 @@ def caption_in(row: Row) -> str:
 
 def picture_in(row: Row, place: str) -> str:
     """What names the image of a row; its place if nothing does."""
-    values = (row.get(name) for name in PICTURES)
-    return next((str(value) for value in values if isinstance(value, str | int) and value != ""), place)
+    values = ((name, row.get(name)) for name in PICTURES)
+    named = ((name, str(value)) for name, value in values if isinstance(value, str | int) and value != "")
+    column, value = next(named, ("", place))
+    return value if column and column not in _KEYS else NearName(value)
 
 
 def size_in(row: Row) -> tuple[int, int]:

@@ -35,12 +35,17 @@ class WrittenBox:
     crowd: bool = False
 
 
+class NearName(str):
+    """A name that tells images apart only in rows that follow each other. Keys are often numbers of rows, which several
+    sources of a data set have."""
+
+
 @dataclass(frozen=True, slots=True)
 class GroundedRow:
     """A caption with its boxes.
 
     place: file and number of the row, from 1. picture: what names the image, so that the captions of one image are
-      known; the place if nothing does.
+      known; the place if nothing does. A `NearName` if it is no name of the image itself.
     caption: None if the format has none, as for detection.
     sides: width and height that are 1 in the unit of the corners: (1, 1) for fractions, the size of the image for
       pixels. None for pixels of an image whose size the file does not have, so that no box of it can be checked.

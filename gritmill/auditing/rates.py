@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from gritmill.auditing.grounded_row import NearName
+from gritmill.auditing.same_image import DistinctNames
+
 _Z = 1.959963984540054  # 95 %
 
 
@@ -80,13 +83,14 @@ class Tally:
     sums: dict[str, Sums] = field(default_factory=dict)
     examples: dict[str, list[str]] = field(default_factory=dict)
     units: Counter[str] = field(default_factory=Counter)
-    pictures: int = 0
+    _near: int = 0
+    _named: DistinctNames = field(default_factory=DistinctNames)
     _picture: str | None = None
     _found: Counter[str] = field(default_factory=Counter)
     _of: Counter[str] = field(default_factory=Counter)
 
     def add(self, picture: str, place: str, units: Mapping[str, int], found: Mapping[str, list[str]]) -> None:
-        """Adds a row. Rows of one picture that follow each other are one picture. found: lines by check."""
+        """Adds a row. Rows of one picture that follow each other are one case of the rates. found: lines by check."""
         if picture != self._picture:
             self.close()
             self._picture = picture
@@ -96,6 +100,11 @@ class Tally:
             kept = self.examples.setdefault(name, [])
             kept += [f"{place}: {line}" for line in lines[: self.most - len(kept)] if line]
 
+    @property
+    def pictures(self) -> int:
+        """How many there are. One whose rows are in several places counts once if it has a name of its own."""
+        return self._near + len(self._named)
+
     def close(self) -> None:
         """Adds the last picture to the sums."""
         if self._picture is None:
@@ -103,7 +112,10 @@ class Tally:
         for name, unit in self.of_check.items():
             self.sums.setdefault(name, Sums()).add(self._found[name], self._of[unit])
         self.units.update(self._of)
-        self.pictures += self._of.keys() != {"rows"}  # of a broken row, nothing is known
+        if self._of.keys() != {"rows"}:  # of a broken row, nothing is known
+            self._near += isinstance(self._picture, NearName)
+            if not isinstance(self._picture, NearName):
+                self._named.add(self._picture)
         self._picture = None
         self._found.clear()
         self._of.clear()

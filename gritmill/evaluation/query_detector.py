@@ -16,7 +16,7 @@ from pipeline.engines.beam_options import parse_beam_options
 from pipeline.faults import EnvironmentFault, first_line
 from pipeline.ground.chunks import cut_chunks
 from pipeline.ground.load_images import ImageLoader, PositionedPair
-from pipeline.model_identity.identify import identify_models
+from pipeline.model_identity.identify import check_new_run, identify_models
 from pipeline.sources import Position
 from pipeline.stages.boxes import Boxes
 from pipeline.stages.runner import StageRunner
@@ -99,6 +99,7 @@ def load_detector(configuration: Configuration) -> tuple[StageRunner, Configurat
     beam_options = parse_beam_options(())
     model_identities = identify_models(configuration)
     resolved = fingerprint.resolve(configuration, model_identities)
+    check_new_run(resolved)
     placement.check_device(resolved.detector, beam_options)
     stage = Boxes(resolved.detector, resolved.source.image_limits, (getcwd(),), ask=resolved.phrases.ask)
     return StageRunner(stage, placement.local_threads(beam_options)), resolved, model_identities

@@ -19,10 +19,11 @@ from pipeline.ground.resume import resume_or_plan
 from pipeline.ids import RangeId
 from pipeline.layout import DETECTIONS, FRESH
 from pipeline.model_identity.cache import ModelCache
-from pipeline.model_identity.identify import identify_models
+from pipeline.model_identity.identify import check_new_run, identify_models
 from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.plan.plan_sources import check_names
+from pipeline.plan.unused_settings import tell_unused
 from pipeline.stages.configured import configured_stages, open_tables, preliminary_stages
 from pipeline.tables.sweep import sweep_for_ground
 from pipeline.tables.table import Listing, Table, list_tables
@@ -70,6 +71,8 @@ def ground(
     before_loading = (lambda: None) if old else tell_loading  # a resumed run says first whether there is work
     model_identities = identify_models(configuration, model_cache, before_loading)
     configuration = fingerprint.resolve(configuration, model_identities)
+    if not old:
+        check_new_run(configuration)
     stages = configured_stages(configuration, search_path)
     tables = open_tables(stages, folder)
     first_stages = preliminary_stages(configuration)
@@ -118,6 +121,7 @@ def ground(
         fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
     finished = listings[DETECTIONS].finished
     if unfinished := plan.unfinished(listings[name].finished for name in tables):
+        tell_unused("ground", plan, plan.configuration, options.quiet)
         messages.tell_first_source(plan, options, old.sources if old else ())
         with importing():
             from pipeline.ground import graph  # imports Beam (seconds), so not for a finished run

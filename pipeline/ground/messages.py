@@ -11,12 +11,14 @@ from pipeline.files.run_log import RunLog
 from pipeline.ground.count_rows import count_finished
 from pipeline.ground.options import GroundOptions
 from pipeline.ids import RangeId
+from pipeline.plan.named_columns import named_columns, tell_missing
 from pipeline.plan.plan import Plan, PlannedSource
-from pipeline.sources import notices
+from pipeline.plan.unused_settings import is_used
+from pipeline.sources import fields, notices
+from pipeline.sources.columns import NO_FIELDS
 from pipeline.tables.table import Table
-from transforms.filters import Filters, columns_of, unknown_columns
-from transforms.records import Pair
-from transforms.wording import counted, suggestion
+from transforms.filters import columns_of
+from transforms.wording import counted
 
 _LOOK = 16
 """Pairs of the first source in which the columns of `filters.where` are looked up."""
@@ -90,21 +92,19 @@ def tell_first_source(plan: Plan, options: GroundOptions, earlier: Sequence[Plan
     first = next((source for source in plan.sources if source.ranges), None)
     if first is None:
         return
-    given = plan.configuration.source.annotations
-    names = dict.fromkeys(Filters(plan.configuration.filters).names, "filters.where")
-    names |= dict.fromkeys(given.names, "source.columns")
+    named = [one for one in named_columns(plan.configuration) if is_used(one.key, first.kind)]
     lines: list[str] = []
-    pairs: list[Pair] = []
+    columns: dict[str, None] = {}
+    known = NO_FIELDS
     with suppress(RunFault, SourceFault, OSError):
         source, start = first.open(plan.configuration.source), first.ranges[0].start
         if first.kind not in _READ_WHOLE or not any(first is source for source in earlier):
             lines += [f"{first.uri}: {line}" for line in notices(source, start)]
-        if names:
-            pairs.extend(pair for _, pair in islice(source.read(start), _LOOK))
-    for name in sorted(given.without_alternatives(unknown_columns(names, pairs))):
-        known = sorted({column for pair in pairs for column in columns_of(pair)})
-        what = f"the first pairs of {first.uri} have no column {name}"
-        lines.append(f"{names[name]}: {what}; {suggestion(name, known)}")
+        if named:
+            known = fields(source, start)
+            for _, pair in islice(source.read(start), _LOOK):
+                columns |= {} if pair.error else dict.fromkeys(columns_of(pair))
+    lines += tell_missing(named, known, columns, f"the first pairs of {first.uri}")
     for line in lines:
         _tell(line, options.quiet)
 

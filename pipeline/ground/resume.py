@@ -130,7 +130,7 @@ def _new_plan(
     source_files: Sequence[files.FileInfo],
     limit: int | None,
 ) -> Plan:
-    sources = plan_sources(source_files, configuration)
+    sources = plan_sources(source_files, configuration, are_all=True)
     check_readable(sources)
     if limit is not None:
         sources = limit_plan(sources, limit, configuration.source)

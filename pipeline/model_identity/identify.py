@@ -13,7 +13,7 @@ from pipeline.fingerprint import json_digest
 from pipeline.model_identity.cache import ModelCache, file_signature
 from pipeline.threshold import SIDECAR
 from transforms import bundled
-from transforms.detectors.load import calling_family, find_config, find_family, find_family_by_name
+from transforms.detectors.load import calling_family, check_input, find_config, find_family, find_family_by_name
 from transforms.detectors.settings import DetectorSettings
 from transforms.phrases.drop_lists import drop_heads, drop_in_context
 from transforms.phrases.language import LanguageGate
@@ -60,6 +60,14 @@ def identify_models(
             if getattr(configuration.phrases, name)
         },
     }
+
+
+def check_new_run(configuration: Configuration) -> None:
+    """Raises CallError if no new run should begin with these settings of the detector. After `identify_models`."""
+    try:
+        check_input(configuration.detector)
+    except (OSError, ValueError) as error:
+        raise CallError(first_line(error)) from error
 
 
 def parser_identity(

@@ -19,6 +19,7 @@ from pipeline.pack.options import PackOptions
 from pipeline.pack.shard_stats import file_sizes, shard_fingerprints
 from pipeline.pack.statistics import Statistics
 from pipeline.plan.plan import Plan, read_plan
+from pipeline.plan.unused_settings import tell_unused
 from pipeline.plan.work_list import Work
 from pipeline.tables.decoys import open_decoys
 from pipeline.tables.detections import open_detections
@@ -84,6 +85,7 @@ def pack(
             options.claim.take()  # nothing is written before the engine has answered
     if options.log:
         options.log.open()
+    tell_unused("pack", plan, configuration, options.quiet)
     head = Manifest.head(plan, configuration, threshold, pack_fingerprint, options.partial, decoys)
     if not row_digests:
         publish_typed(files.join(output, layout.STATISTICS), Statistics.empty(policy.threshold).summary(floor))

@@ -7,22 +7,31 @@ from pipeline import files
 from pipeline.configuration import Configuration, SourceSettings
 from pipeline.faults import CallError, FolderMismatch, SourceFault, first_line
 from pipeline.files import FileInfo
+from pipeline.plan.named_columns import NamedColumn, check_named, named_columns
 from pipeline.plan.plan import Plan, PlannedSource, share_ranges
 from pipeline.source_kinds import kind_from_name
-from pipeline.sources import is_source, kind_of
+from pipeline.sources import fields, is_source, kind_of
+from pipeline.sources.columns import NO_FIELDS
 from transforms.read_ahead import map_in_threads
 
 ROWS_PER_CHUNK_PAIR = 4
 """A range of a table has 4 x `chunk.pairs` rows, so that workers can share one file."""
 
 
-def plan_sources(source_files: Iterable[FileInfo], configuration: Configuration) -> list[PlannedSource]:
+def plan_sources(
+    source_files: Iterable[FileInfo], configuration: Configuration, are_all: bool = False
+) -> list[PlannedSource]:
     """Plans every source: its kind and its ranges.
 
+    are_all: of a run, so that a column that the settings name must be in one of them.
+
     Raises:
-      CallError: the kind of a source is unknown, or a source does not fit the settings.
+      CallError: the kind of a source is unknown, or a source or all of them do not fit the settings.
     """
-    return map_in_threads(lambda info: _plan_source(info, configuration), source_files)
+    named = list(named_columns(configuration, conditions=False)) if are_all else []
+    planned = map_in_threads(lambda info: _plan_source(info, configuration, named), source_files)
+    check_named(named, [(source.uri, refused) for source, refused in planned if source.ranges])
+    return [source for source, _ in planned]
 
 
 def check_names(source_files: Iterable[FileInfo], settings: SourceSettings) -> None:
@@ -38,14 +47,19 @@ def check_readable(sources: Sequence[PlannedSource]) -> None:
         raise CallError(f"--input: {sources[0].uri}: {sources[0].fault}")
 
 
-def _plan_source(info: FileInfo, configuration: Configuration) -> PlannedSource:
+def _plan_source(
+    info: FileInfo, configuration: Configuration, named: Sequence[NamedColumn]
+) -> tuple[PlannedSource, list[str]]:
+    """The source, and why it cannot have each of the named columns."""
     kind = kind_of(info.uri, configuration.source)
     source = PlannedSource(info.uri, kind, info.size, info.stamp)
     try:
-        ranges = source.open(configuration.source).ranges(ROWS_PER_CHUNK_PAIR * configuration.chunk.pairs)
+        opened = source.open(configuration.source)
+        ranges = opened.ranges(ROWS_PER_CHUNK_PAIR * configuration.chunk.pairs)
     except SourceFault as fault:
-        return replace(source, fault=first_line(fault))
-    return replace(source, ranges=share_ranges(tuple(ranges)))
+        return replace(source, fault=first_line(fault)), []
+    known = fields(opened) if named else NO_FIELDS
+    return replace(source, ranges=share_ranges(tuple(ranges))), [one.refuse(known) for one in named]
 
 
 def compare_sources(plan: Plan, source_files: Sequence[FileInfo]) -> tuple[list[FileInfo], dict[int, FileInfo]]:

@@ -29,6 +29,7 @@ from pipeline.configuration import SourceSettings
 from pipeline.faults import CallError, RunFault
 from pipeline.files import FileInfo, name, parent
 from pipeline.sources.base import Position, RangeSpec, Source
+from pipeline.sources.columns import NO_FIELDS, Fields
 from pipeline.sources.plugin import METHODS, PluginSource
 from transforms.culprits import calling
 from transforms.plugins import check_made
@@ -73,6 +74,19 @@ def open_source(kind: str, info: FileInfo, settings: SourceSettings) -> Source:
         source = make(info, settings)
         check_made(source, "it", *METHODS)
     return PluginSource(source, f"{name}: {info.uri}")
+
+
+def fields(source: Source, start: Position | None = None) -> Fields:
+    """The columns or JSON fields that a source is known to have. None are known of kinds of other packages, of COCO
+    files, and of a source that cannot be read so far.
+
+    start: of the first pair, from which samples of a tar or a folder are read. None: only what planning has read.
+    """
+    try:
+        known: Fields = source.fields(start) if hasattr(source, "fields") else NO_FIELDS
+        return known
+    except Exception:  # see `notices`
+        return NO_FIELDS
 
 
 def notices(source: Source, start: Position) -> list[str]:

@@ -1,12 +1,16 @@
 """The columns of a table that are used, found by their names."""
 
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 from pipeline import files
 from pipeline.configuration import ColumnSettings
-from pipeline.faults import CallError
+from pipeline.faults import CallError, SourceFault
+from transforms.wording import closest
 
 _FURTHER_NAMES = {
     "caption": ("sentences", "conversations", "comment", "alt_text", "txt"),
@@ -19,6 +23,35 @@ OF_IMG2DATASET = {"key", "status"}
 """Columns that are in each table of img2dataset."""
 
 _SHOWN, _MOST = 60, 40  # characters of a name, and names, in a message
+_LOOK = 16  # rows of JSON whose fields are looked up
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The names of columns or JSON fields that a source is known to have before it is read.
+
+    used: what those have that are used as "captions" or "images". all_known: whether it has no others.
+    """
+
+    names: Collection[str]
+    used: Mapping[str, str]
+    all_known: bool = False
+
+    @classmethod
+    def of_samples(cls, samples: Iterable[tuple[dict[str, Any], bool]], requested: ColumnSettings) -> "Fields":
+        """The fields of the JSON of the first samples. A sample: its JSON, and whether its caption is elsewhere."""
+        names: dict[str, None] = {}
+        used: dict[str, str] = {}
+        with suppress(SourceFault):
+            for row, has_text in islice(samples, _LOOK):
+                names |= dict.fromkeys(row)
+                captions = () if has_text else (name for name in requested.caption if name in row)
+                used |= dict.fromkeys(islice(captions, 1), "captions")
+        return cls(names, used)
+
+
+NO_FIELDS = Fields((), {})
+"""Nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +112,22 @@ class Columns:
                 beside = f"--input {shlex.quote(files.parent(uri))}"
                 cure = f"if img2dataset has written it beside its images, use {beside}; else {cure}"
             return f"lists URLs, in the column {self.url}; {cure}"
-        names = " or ".join(getattr(requested, role))
-        shown = [name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…" for name in available]
+        names = getattr(requested, role)
         cure = "; set source.columns.caption=tags to use the tags" if role == "caption" and "tags" in available else ""
-        return f"has no column {names}; it has {', '.join(shown[:_MOST])}{', …' if len(shown) > _MOST else ''}{cure}"
+        meant = "" if names == getattr(ColumnSettings(), role) else did_you_mean(names, available)
+        return f"has no column {' or '.join(names)}; it has {shown_names(available)}{meant}{cure}"
+
+
+def shown_names(names: Collection[str]) -> str:
+    """Names of columns, for a message."""
+    shown = [name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…" for name in islice(names, _MOST)]
+    return f"{', '.join(shown) or 'none'}{', …' if len(names) > _MOST else ''}"
+
+
+def did_you_mean(names: Iterable[str], available: Collection[str]) -> str:
+    """The end of a message about columns that do not exist: one that may have been meant. Empty if none is similar."""
+    meant = next(filter(None, (closest(name, available) for name in names)), "")
+    return f"; did you mean {meant}?" if meant else ""
 
 
 def how_to_download(uri: str, url: str, caption: str) -> str:

@@ -28,6 +28,7 @@ from pipeline.sources.base import (
     with_caption,
     with_valid_text,
 )
+from pipeline.sources.columns import NO_FIELDS, Fields
 from pipeline.sources.member_names import IMAGES
 from pipeline.sources.read_images import LOADERS, MAX_AHEAD, read_file
 from transforms.read_ahead import read_ahead
@@ -140,6 +141,13 @@ class FolderSource(ImageFileSource):
         if not counts:
             raise SourceFault("not a folder with pictures or captions")
         return slice_ranges(counts, rows)
+
+    def fields(self, start: Position | None) -> Fields:
+        """See `sources.fields`."""
+        if start is None:
+            return NO_FIELDS
+        rows = ((one._row(), one.text is not None) for _, one in self._loaded(self._places(start)))
+        return Fields.of_samples(((row, text) for row, text in rows if isinstance(row, dict)), self.settings.columns)
 
     def starts(self, start: Position) -> Iterator[Position]:
         """Reads the same as `ranges`. `start` must be the first pair of a picture."""

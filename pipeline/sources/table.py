@@ -21,7 +21,7 @@ from pipeline.sources.base import (
     row_pairs,
     slice_ranges,
 )
-from pipeline.sources.columns import Columns, how_to_download
+from pipeline.sources.columns import Columns, Fields, how_to_download
 from pipeline.sources.image_cells import bytes_in, image_in
 from pipeline.sources.read_images import fetch_ahead
 from pipeline.sources.text_file import look_into
@@ -40,6 +40,9 @@ class TableSource(ImageFileSource):
     """A position contains `row` (its number), `skip` (number of earlier captions in the row), `index`, and keys of the
     kind."""
 
+    has_schema = True
+    """Whether `column_names` are all that there are."""
+
     def positioned_rows(self, start: Position) -> Iterator[tuple[Position, Row]]:
         """The rows from the one with `start` on, each with the position of its first pair."""
         raise NotImplementedError
@@ -49,9 +52,18 @@ class TableSource(ImageFileSource):
         raise NotImplementedError
 
     @cached_property
+    def _all_names(self) -> list[str]:
+        return self.column_names()
+
+    def fields(self, start: Position | None) -> Fields:
+        """See `sources.fields`."""
+        used = {self.columns.caption: "captions", self.columns.image: "images"}
+        return Fields(self._all_names, used, self.has_schema)
+
+    @cached_property
     def columns(self) -> Columns:
         """The columns that are used. Raises CallError if there are two of such a name, too."""
-        names = self.column_names()
+        names = self._all_names
         columns = Columns.pick(names, self.settings.columns, self.uri)
         for name in filter(None, vars(columns).values()):
             if (number := names.count(name)) > 1:
@@ -94,7 +106,7 @@ class TableSource(ImageFileSource):
         if not are_urls or not all(are_urls):
             return
         columns = self.columns
-        others = [name for name in self.settings.columns.image if name in self.column_names() and name != columns.image]
+        others = [name for name in self.settings.columns.image if name in self._all_names and name != columns.image]
         cure = how_to_download(self.uri, columns.image, columns.caption)
         if others:
             cure = f"set source.columns.image={shlex.quote(others[0])} if that column names files, or {cure}"
@@ -229,6 +241,8 @@ class TextTableSource(TableSource):
 
 class RecordSource(TextTableSource):
     """A table of JSON objects. The columns are the fields of the objects in the first 100 rows."""
+
+    has_schema = False
 
     def records(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
         """As `rows`, with the fields that are in the file."""

@@ -24,6 +24,7 @@ from pipeline.sources.base import (
     with_caption,
     with_valid_text,
 )
+from pipeline.sources.columns import NO_FIELDS, Fields
 from pipeline.sources.member_names import ROLES, MemberName, MemberNames, digest, is_image_name, shown, starts_sample
 from pipeline.sources.read_images import fetch_ahead, opened_once
 from pipeline.sources.tar_index import TarIndex
@@ -246,6 +247,13 @@ class WebDatasetSource:
         """Lines for a person about what may not be meant, from the first headers. start: of the first pair."""
         with open_tar(self.uri, False) as tar:
             return list(filter(None, [two_images(tar, names_of(start, self.settings), self.settings.columns.caption)]))
+
+    def fields(self, start: Position | None) -> Fields:
+        """See `sources.fields`."""
+        if start is None:
+            return NO_FIELDS
+        samples = (sample for _, sample in self._placed(start, _LOADED_TO_COUNT))
+        return Fields.of_samples(((one.row[0], one.text is not None) for one in samples), self.settings.columns)
 
     def starts(self, start: Position) -> Iterator[Position]:
         """Reads only the headers and the JSON of samples, whose captions can be a list."""

@@ -80,7 +80,7 @@ def test_look_counts_them_and_shows_what_does_not_fit(settings, inputs):
     assert source["given"] == {"boxes": 3, "phrases": 1}
     assert source["problems"] == {"read: broken_row": 1}
     assert [line.partition(";")[0] for line in source["notices"]] == [
-        "source.columns: the first pairs have no column hedas"
+        "source.columns.heads: the first pairs have no column hedas"
     ]
     [unset] = gritmill.look([inputs])["sources"]
     assert [line.partition(",")[0] for line in unset["notices"]] == ["the column objects seems to have boxes"]

@@ -136,16 +136,70 @@ def test_changes_go_over_the_file(tmp_path: Path) -> None:
     assert (value.detector.model, value.source.image_root) == ("my.module:make", None)
 
 
-def test_the_last_change_of_a_key_counts() -> None:
-    assert load("grit", ["chunk.pairs=1", "chunk.pairs=2"]).chunk.pairs == 2
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        (("filters.where=a > 1", "filters.where=b > 1"), "filters.where"),
+        (("chunk.pairs=1", " chunk . pairs =1"), "chunk.pairs"),
+        (("source.columns.caption=a", "source.columns={image: b}"), "source.columns"),
+        (
+            ("source.columns={caption: a}", "source.columns.image=b", "source.columns.caption=c"),
+            "source.columns.caption",
+        ),
+        (("source.columns.caption=a", "source="), "source"),
+    ],
+)
+def test_a_change_that_would_replace_an_earlier_one_is_refused(
+    tmp_path: Path, changes: tuple[str, ...], key: str
+) -> None:
+    assert refusal("", tmp_path, changes) == f"--set: {key} is given twice; remove one (a list is written [A, B])"
+
+
+def test_changes_of_one_section_add_up() -> None:
+    columns = load(
+        "grit", ["source.columns={caption: a}", " source.columns . image = b", "source.kind=csv"]
+    ).source.columns
+    assert (columns.caption, columns.image) == (("a",), ("b",))
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("chunk:\n  pairs: 1\nchunk:\n  bytes: 2\n", "3: chunk is set twice, first in line 1; remove one"),
+        ("chunk:\n  pairs: 1\n  bytes: 2\n  'pairs': 3\n", "4: chunk.pairs is set twice, first in line 2; remove one"),
+        ("chunk: {pairs: 1, pairs: 1}\n", "1: chunk.pairs is set twice; remove one"),
+        (
+            "source:\n  columns: &c\n    id: a\n    id: b\nx: *c\n",
+            "4: source.columns.id is set twice, first in line 3; remove one",
+        ),
+        ("a: [{b: 1}, {c: {d: 1, d: 2}}]", "1: a.c.d is set twice; remove one"),
+        ("? {k: 1, k: 2}\n: 3\n", "1: k is set twice; remove one"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused_with_its_line(tmp_path: Path, text: str, wanted: str) -> None:
+    assert refusal(text, tmp_path) == f"{tmp_path}/mine.yaml:{wanted}"
+
+
+def test_a_key_that_goes_over_a_merged_one_is_there_once(tmp_path: Path) -> None:
+    text = "source: {columns: {<<: [&a {id: a, key: k}, &b {url: u}], <<: *b, id: b}}\n"
+    (tmp_path / "mine.yaml").write_text(text)
+    columns = load(str(tmp_path / "mine.yaml")).source.columns
+    assert (columns.id, columns.key, columns.url) == (("b",), ("k",), ("u",))
 
 
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
-        ("chunk.pairs", "--set: chunk.pairs: not of the form section.key=value"),
-        ("=3", "--set: =3: not of the form section.key=value"),
-        ("chunk.pairs=[1", "--set: chunk.pairs=[1: not a YAML value"),
+        ("x", "--set: 'x' has no =; write section.key=value, such as selection.score=0.4"),
+        ("chunk.pairs: 3", "--set: 'chunk.pairs: 3' has no =; write section.key=value"),
+        ("", "--set: '' has no =; write section.key=value"),
+        ("=3", "--set: '=3' has no key before the =; write section.key=value"),
+        (" = 3", "--set: ' = 3' has no key before the =; write section.key=value"),
+        ("a.=1", "--set: 'a.=1' has a key with an empty part; write section.key=value"),
+        ("a..b=1", "--set: 'a..b=1' has a key with an empty part; write section.key=value"),
+        (".a=1", "--set: '.a=1' has a key with an empty part; write section.key=value"),
+        ("chunk.pairs=[1", "--set: chunk.pairs: '[1': not YAML: expected ',' or ']', but got '<stream end>'"),
+        ("source.columns={id: a, id: b}", "--set: source.columns: '{id: a, id: b}': id is set twice; remove one"),
         ("chunk.pairs.more=1", "--set: chunk.pairs.more: pairs is not a section"),
         ("chunk.pair=1", "configuration: chunk.pair: no such key; did you mean chunk.pairs?"),
         ("pairs=1", "configuration: pairs: no such key"),
@@ -209,14 +263,14 @@ def bomb(levels: int) -> str:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        (bomb(9), "more than 10000 values, aliases included; write a plain configuration"),
-        ("text: &a {dialect: *a}", "more than 10000 values, aliases included; write a plain configuration"),
+        (bomb(9), "more than 10000 values, aliases included; write plain ones"),
+        ("text: &a {dialect: *a}", "more than 10000 values, aliases included; write plain ones"),
         (
             "\n".join(["a: &a0 {k: v}", *(f"b{n}: &a{n + 1} {{<<: [{f'*a{n}, ' * 9}]}}" for n in range(12))]),
-            "more than 10000 values, aliases included; write a plain configuration",
+            "more than 10000 values, aliases included; write plain ones",
         ),
-        ("[" * 20_000, "too deeply nested; write a plain configuration"),
-        ("\n".join(" " * n + "a:" for n in range(2000)), "too deeply nested; write a plain configuration"),
+        ("[" * 20_000, "too deeply nested; write plain values"),
+        ("\n".join(" " * n + "a:" for n in range(2000)), "too deeply nested; write plain values"),
         ("chunk: {pairs: !!int x}", "not YAML: ValueError: invalid literal for int() with base 10: 'x'"),
         ("chunk: {pairs: 2001-99-99}", "not YAML: ValueError: month must be in 1..12"),
         ("chunk: {pairs: !!timestamp x}", "not YAML: AttributeError: 'NoneType' object has no attribute 'groupdict'"),
@@ -236,16 +290,19 @@ def test_aliases_of_a_usual_size_are_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
-        ("text.dialect=" + "[" * 20_000, "--set: text.dialect: too deeply nested; write a plain value"),
+        ("text.dialect=" + "[" * 20_000, "too deeply nested; write plain values"),
         (
             "text.dialect=[&a [x,x], &b " + "[" + "*a," * 9999 + "*a]]",
-            "--set: text.dialect: more than 10000 values, aliases included; write a plain value",
+            "more than 10000 values, aliases included; write plain ones",
         ),
     ],
     ids=["deep", "aliases"],
 )
 def test_a_change_that_is_too_large_is_refused(tmp_path: Path, change: str, wanted: str) -> None:
-    assert refusal("chunk: {pairs: 8}", tmp_path, (change,)) == wanted
+    line = refusal("chunk: {pairs: 8}", tmp_path, (change,))
+    assert line.startswith("--set: text.dialect: '[")
+    assert line.endswith(f"': {wanted}")
+    assert len(line) < 250
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,20 @@ def test_a_value_that_was_measured_with_other_settings_says_so(model: str) -> No
     assert other.source.endswith("not measured with phrases.ask expression (measured with head or chunk)")
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('{"score": {"mean": 0.4}, "measured": "a", "score": {"mean": 0.2}}', "score"),
+        ('{"score": {"mean": 0.4, "max": 0.3, "mean": 0.2}, "measured": "a"}', "mean"),
+        ('{"score": {"mean": 0.4}, "measured": "a", "settings": {"phrases.ask": 1, "phrases.ask": 1}}', "phrases.ask"),
+    ],
+)
+def test_a_name_that_is_twice_in_a_sidecar_is_refused(model: str, text: str, name: str) -> None:
+    (Path(model) / SIDECAR).write_text(text)
+    with pytest.raises(CallError, match=rf"{SIDECAR}: not a score threshold: ValueError: {name} is set twice; correct"):
+        default_threshold(settings(model))
+
+
 def test_how_a_sidecar_writes_its_values_does_not_matter(model: str) -> None:
     with_sidecar(Path(model), measured="a hundred\npairs", settings={"detector.short_side": ["160", None]})
     assert default_threshold(settings(model, short_side=160)).source == "a hundred pairs"

@@ -10,6 +10,22 @@ from transforms.detectors.settings import DetectorSettings
 from transforms.phrases.parser import load_parser
 from transforms.settings import PhraseSettings
 
+WORDS = sorted((Path(__file__).parents[2] / "transforms").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", WORDS, ids=[path.stem for path in WORDS])
+def test_no_list_of_words_has_a_key_twice(path: Path) -> None:
+    """YAML would read only the last one."""
+
+    def check(node: yaml.Node) -> None:
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value]
+            assert len(keys) == len(set(keys)), keys
+        for part in node.value if isinstance(node, yaml.CollectionNode) else ():
+            check(part[1] if isinstance(part, tuple) else part)
+
+    check(yaml.compose(path.read_text("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

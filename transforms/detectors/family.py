@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -70,6 +71,8 @@ class Family(Generic[Settings]):
       score: the score threshold, 0..1, for checkpoints without a measured threshold.
       load: returns the detector, on its device. Its second argument, the search path, contains folders to search for
         code after all installed packages. Raises ValueError or OSError.
+      check_input: raises ValueError if the settings do not suit the checkpoint, whose folder is the second argument.
+        Only before a new run: an unfinished one of an earlier release goes on.
       normalize: of phrases with equal results, only the first is sent to the detector.
       check: raises ValueError if the config.json shows that the checkpoint cannot run.
       identify: returns the identity of the model for the fingerprint. None: the content of the checkpoint is hashed.
@@ -86,6 +89,7 @@ class Family(Generic[Settings]):
     load: Callable[[Settings, Sequence[str]], Detector]
     normalize: Callable[[str], str] = join_blanks
     check: Callable[[Settings, dict[str, Any]], None] = lambda settings, config: None
+    check_input: Callable[[Settings, Path], None] = lambda settings, folder: None
     identify: Callable[[Settings, Sequence[str]], str] | None = None
     placed: bool = True
     check_cpu: Callable[[Settings], None] = refuse_on_cpu

@@ -100,6 +100,14 @@ def check_precision(settings: DetectorSettings) -> None:
         _check_cpu(settings, family)
 
 
+def check_input(settings: DetectorSettings) -> None:
+    """Raises ValueError if no new run should begin with these settings and this checkpoint."""
+    family = find_family(settings)
+    if not find_family_by_name(settings.model):
+        with calling_family(settings, family, "check_input"):
+            family.check_input(family.take(settings), find_config(settings).parent)
+
+
 def check_precision_early(settings: DetectorSettings) -> None:
     """Raises ValueError if it is known without torch and a model hub that `check_precision` would raise it.
 

@@ -7,6 +7,7 @@ import os
 import random
 import tarfile
 from collections import Counter
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +15,8 @@ import pytest
 
 import gritmill
 from gritmill.auditing.checks import CHECKS
-from gritmill.auditing.formats import READERS
+from gritmill.auditing.formats import PICTURES, READERS
+from gritmill.auditing.same_image import DistinctNames
 from pipeline.faults import CallError
 from tests.gritmill.auditing import planted
 from transforms.text import dialects
@@ -472,6 +474,52 @@ def test_captions_of_one_picture_are_one_picture(tmp_path):
     rows = [{**planted.clean(number), "url": f"https://example.com/{number // 5}.jpg"} for number in range(20)]
     planted.write_lines([{key: row[key] for key in row if key != "key"} for row in rows], tmp_path / "a.jsonl")
     assert gritmill.audit(tmp_path / "a.jsonl", no_claims=True)["counts"]["pictures"] == 4
+
+
+def written_in(folder, names, column, **more):
+    rows = [{**planted.clean(number), column: name, **more} for number, name in enumerate(names)]
+    folder.mkdir(exist_ok=True)
+    return [{key: row[key] for key in row if key not in PICTURES or key == column} for row in rows]
+
+
+@pytest.mark.parametrize("column", ["url", "filename", "image", "image_id"])
+def test_an_image_whose_captions_are_in_several_files_is_one(tmp_path, column):
+    """Also if the files have another order than their numbers, and if its rows are far apart."""
+    prefix = "https://example.com/" if column == "url" else ""
+    names = [number // 5 if column == "image_id" else f"{prefix}{number // 5}.jpg" for number in range(60)]
+    rows = written_in(tmp_path / "in", names, column)
+    for number in range(12):  # each image is in two files
+        planted.write_lines([*rows[5 * number + 2 :], *rows][:5], tmp_path / "in" / f"coyo_{number}.jsonl")
+    paths = sorted((tmp_path / "in").iterdir(), reverse=True)
+    for inputs in (tmp_path / "in", tmp_path / "in" / "*.jsonl", paths):
+        assert gritmill.audit(inputs, no_claims=True)["counts"]["pictures"] == 12
+    names = [Path(file["uri"]).name for file in gritmill.audit(tmp_path / "in", no_claims=True)["files"]]
+    assert names == [f"coyo_{number}.jsonl" for number in range(12)]
+
+
+def test_files_of_one_name_in_two_folders_are_two_images(tmp_path):
+    """A URL is the same image everywhere, a path is one below its folder, and keys are numbers of rows."""
+    for column, count in (("url", 1), ("filename", 2), ("key", 2)):
+        for folder in ("a", "b"):
+            name = "https://example.com/0.jpg" if column == "url" else "0"
+            planted.write_lines(written_in(tmp_path / folder, [name] * 3, column), tmp_path / folder / "x.jsonl")
+        assert gritmill.audit(tmp_path, no_claims=True)["counts"]["pictures"] == count
+
+
+def test_equal_keys_far_apart_are_two_images(tmp_path):
+    """Each of two tables has a row 0."""
+    planted.write_lines(written_in(tmp_path / "a", ["0", "0", "1", "0"], "source_key"), tmp_path / "a" / "x.jsonl")
+    assert gritmill.audit(tmp_path / "a", no_claims=True)["counts"]["pictures"] == 3
+
+
+def test_names_are_counted_once_however_many_there_are():
+    names = DistinctNames()
+    for number in range(200_000):
+        names.add(str(number % 150_000))
+    assert len(names) == 150_000
+    names.add("0")
+    names.add("\ud800")
+    assert len(names) == 150_001
 
 
 def test_equal_images_of_other_names_are_one_picture(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gritmill.auditing.grounded_row import NearName
 from gritmill.auditing.rates import Sums, Tally
 
 
@@ -74,11 +75,17 @@ def test_the_rate_is_in_its_interval(pictures):
 
 
 def test_rows_of_a_picture_are_joined_and_examples_are_limited():
+    for name, pictures in ((str, 2), (NearName, 3)):
+        tally = tally_of_four(name)
+        total = tally.sums["bad"]
+        assert (total.found, total.of, total.pictures, tally.pictures) == (4, 8, 3, pictures)
+        assert total.found_squared == 3 * 3 + 1
+        assert tally.examples == {"bad": ["file:1: 1", "file:1: 2"]}
+
+
+def tally_of_four(name: type[str]) -> Tally:
     tally = Tally({"bad": "boxes"}, most=2)
     for picture, found in (("a", ["1", "2"]), ("a", ["3"]), ("b", []), ("a", [""])):
-        tally.add(picture, "file:1", {"boxes": 2}, {"bad": found})
+        tally.add(name(picture), "file:1", {"boxes": 2}, {"bad": found})
     tally.close()
-    total = tally.sums["bad"]
-    assert (total.found, total.of, total.pictures, tally.pictures) == (4, 8, 3, 3)
-    assert total.found_squared == 3 * 3 + 1
-    assert tally.examples == {"bad": ["file:1: 1", "file:1: 2"]}
+    return tally

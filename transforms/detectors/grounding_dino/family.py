@@ -6,6 +6,7 @@ from typing import Any
 
 from transforms.detectors.base import Detector
 from transforms.detectors.family import Family
+from transforms.detectors.grounding_dino.input_size import check_input
 from transforms.detectors.grounding_dino.precision import check_cpu
 from transforms.detectors.grounding_dino.prompts import normalize
 from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
@@ -34,6 +35,7 @@ GROUNDING_DINO = Family(
     load=_load,
     normalize=normalize,
     check=_check,
+    check_input=check_input,
     check_cpu=check_cpu,
     guarded=False,
 )

@@ -22,6 +22,7 @@ from transforms.detectors.base import Found, Request
 from transforms.detectors.batches import BatchItems, PreparedItem, PromptItem, plan_batches, prepare_batches
 from transforms.detectors.grounding_dino.boxes import read_boxes
 from transforms.detectors.grounding_dino.input_buffer import InputBuffer
+from transforms.detectors.grounding_dino.input_size import explain_small, input_sides, least_side
 from transforms.detectors.grounding_dino.optimized import optimize
 from transforms.detectors.grounding_dino.optimized.modules import image_by_image
 from transforms.detectors.grounding_dino.precision import check_cpu
@@ -32,8 +33,6 @@ from transforms.devices import pick_device
 from transforms.isolation.bisect import run_with_bisection
 from transforms.read_ahead import read_ahead
 from transforms.records import Box, Fault
-
-_DEFAULT_SIDES = (800, 1333)
 
 _SMALL = 10_000_000
 """A model with fewer parameters computes one batch per thread, because its products are too small to be divided. tiny
@@ -72,6 +71,7 @@ class GroundingDino:
     progress: Callable[[int], None] | None = None
 
     def __post_init__(self) -> None:
+        self._config = self.model.config.to_dict()
         self._free: SimpleQueue[InputBuffer] = SimpleQueue()
         for _ in range(self.streams):
             self._free.put(InputBuffer(self.resize_rule, self.device, self.takes_bytes))
@@ -176,7 +176,11 @@ class GroundingDino:
         return fast_on_cpu and locations * self.model.config.d_model > _LARGE
 
     def _forward(self, batch: Sequence[PreparedItem]) -> list[tuple[list[Box], int]]:
-        """The boxes and the number removed by the cap, per item; raises `NotFiniteError` if an output is not finite."""
+        """The boxes and the number removed by the cap, per item; raises `NotFiniteError` if an output is not finite, or
+        ValueError if the input is too small."""
+        height, width = batch[0][1].shape[:2]
+        if problem := explain_small(self._config, width, height):
+            raise ValueError(problem)
         prompts = [item.prompt for item, _ in batch]
         ids = pad_sequence([torch.tensor(prompt.ids) for prompt in prompts], batch_first=True)
         mask = pad_sequence([torch.ones(len(prompt.ids), dtype=torch.long) for prompt in prompts], batch_first=True)
@@ -207,7 +211,7 @@ class GroundingDino:
 
     def _probe(self) -> None:
         """Runs a grey image and one word. If this fails as well, no pair is at fault."""
-        side = self.resize_rule.step * 2
+        side = max(self.resize_rule.step * 2, least_side(self._config, self.resize_rule.step))
         word = self.tokenizer("thing", add_special_tokens=False)["input_ids"][:1]
         prompt = Prompt((CLS, *word, PERIOD, SEP), (0,), ((1, 1 + len(word)),))
         pixels = self.resize_rule.to_pixels(Image.new("RGB", (side, side), (128, 128, 128)), (side, side))
@@ -251,11 +255,7 @@ def _merge_results(prompts: Sequence[PackedPrompts], results: Iterable[Result]) 
 
 def resize_rule(processor: Any, settings: GroundingDinoSettings) -> ResizeRule:
     """The resize rule from the model's own image processor and the settings, which take precedence."""
-    size = dict(processor.size)
-    short = settings.short_side or size.get("shortest_edge") or _DEFAULT_SIDES[0]
-    long = settings.long_side or size.get("longest_edge") or max(_DEFAULT_SIDES[1], short)
-    if long < short:
-        raise ValueError(f"detector.long_side: {long} is less than the short side, {short}")
+    short, long = input_sides(settings, dict(processor.size))
     mean, std = tuple(processor.image_mean), tuple(processor.image_std)
     reduced = settings.decode == "fast"
     return ResizeRule(short, long, settings.canvas_step, int(processor.resample), mean, std, reduced)

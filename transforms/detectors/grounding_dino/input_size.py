@@ -1,0 +1,81 @@
+"""The size of the model's input: from the settings and the checkpoint, and whether it is large enough. Without torch.
+
+The encoder gives a vector for each place of its feature maps. The model picks as many of them as it has queries, so an
+input with fewer places makes torch fail: tiny has 900 queries, and 882 places in 1312 x 32 pixels.
+"""
+
+import json
+from collections.abc import Mapping
+from itertools import count
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
+
+_DEFAULT_SIDES = (800, 1333)
+_PROCESSORS = ("processor_config.json", "preprocessor_config.json")  # as transformers 5 and earlier ones write it
+
+
+def input_sides(settings: GroundingDinoSettings, size: Mapping[str, int]) -> tuple[int, int]:
+    """The shorter side of an input, and the limit of its longer one, in pixels. size: that of the model's processor.
+
+    Raises:
+      ValueError: the sides or the step do not fit together.
+    """
+    short = settings.short_side or size.get("shortest_edge") or _DEFAULT_SIDES[0]
+    long = settings.long_side or size.get("longest_edge") or max(_DEFAULT_SIDES[1], short)
+    if long < short:
+        raise ValueError(f"detector.long_side: {long} is less than the short side, {short}")
+    return short, long
+
+
+def count_places(config: Mapping[str, Any], width: int, height: int) -> int | None:
+    """The places of the feature maps. config: the content of config.json. None for another backbone than Swin."""
+    backbone = config.get("backbone_config") or {}
+    stages = [int(name.removeprefix("stage")) for name in backbone.get("out_features") or ()]
+    if backbone.get("model_type") != "swin" or not stages:
+        return None
+    strides = [backbone.get("patch_size", 4) << (stage - 1) for stage in stages]
+    maps = [(ceil(width / stride), ceil(height / stride)) for stride in strides]
+    while len(maps) < config.get("num_feature_levels", 4):  # each by a convolution of stride 2
+        maps.append((ceil(maps[-1][0] / 2), ceil(maps[-1][1] / 2)))
+    return sum(wide * high for wide, high in maps)
+
+
+def explain_small(config: Mapping[str, Any], width: int, height: int) -> str:
+    """Why an input of so many pixels is too small. Empty if it is not."""
+    places, queries = count_places(config, width, height), config.get("num_queries", 900)
+    if places is None or places >= queries:
+        return ""
+    return f"an input of {width} x {height} pixels has {places} places, fewer than the {queries} queries of the model"
+
+
+def least_side(config: Mapping[str, Any], step: int) -> int:
+    """The least side of a square input that is large enough, in pixels: a multiple of `step`."""
+    return next(side for side in count(step, step) if not explain_small(config, side, side))
+
+
+def check_input(settings: GroundingDinoSettings, folder: Path) -> None:
+    """Raises ValueError if square images would make too small an input, or if the sides do not fit together.
+
+    folder: of the checkpoint. The file of its processor is missing if workers are to download it from the hub.
+    """
+    found = [_read(folder / name) for name in _PROCESSORS]
+    size = next((one["size"] for one in (found[0].get("image_processor") or {}, found[1]) if one.get("size")), {})
+    if not (size or settings.short_side):
+        return
+    short, long = input_sides(settings, size)
+    step, config = settings.canvas_step, _read(folder / "config.json")
+    if step > long:
+        raise ValueError(f"detector.canvas_step: {step} is more than the long side, {long}")
+    side = min(max(round(short / step), 1), long // step) * step
+    if problem := explain_small(config, side, side):
+        key = "long_side" if side < short - step / 2 else "short_side"
+        least = least_side(config, step)
+        raise ValueError(f"detector.{key}: {long if key == 'long_side' else short}: {problem}; use at least {least}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content = json.loads(path.read_bytes()) if path.is_file() else {}
+    return content if isinstance(content, dict) else {}
