@@ -1,5 +1,6 @@
 import errno
 import fcntl
+import io
 import json
 import os
 import subprocess
@@ -144,6 +145,16 @@ def test_what_other_machines_can_mount_is_no_local_disk(
 def test_the_mounts_of_this_machine() -> None:
     mounts = locks._mounts()
     assert "/" in mounts or not os.path.exists("/proc/self/mountinfo")
+
+
+def test_a_mount_may_have_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the bytes of a name, Linux writes four as octal digits; the others need not be UTF-8."""
+    lines = [
+        b"36 35 0:40 / /m\\040x\xff\r\xc2\xa0\xc2\x85y rw shared:1 - nfs4 host:/a rw\n",
+        b"37 35 0:41 / / rw - ext4 d rw\n",
+    ]
+    monkeypatch.setattr(locks, "open", lambda *_: io.BytesIO(b"".join(lines)), raising=False)
+    assert locks._mounts() == {os.fsdecode(b"/m x\xff\r\xc2\xa0\xc2\x85y"): "nfs4", "/": "ext4"}
 
 
 def test_a_folder_on_a_network_is_locked_by_a_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
