@@ -63,6 +63,8 @@ def hold(
     files.check_extra(folder)
     if folder.startswith("memory:"):
         raise CallError(f"--output: {folder}: files in memory are gone when the command ends; use another folder")
+    if re.search("[\ud800-\udfff]", folder):  # Beam passes the name to its workers as UTF-8
+        raise CallError(f"--output: {folder}: the name is not UTF-8; use another folder")
     with ExitStack() as locks:
         if files.is_local(folder):
             locks.enter_context(_flock(folder, patience or 0.0))

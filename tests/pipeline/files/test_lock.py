@@ -173,6 +173,13 @@ def test_a_folder_in_memory_is_refused() -> None:
         pass
 
 
+def test_a_folder_whose_name_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff") / "out"
+    with pytest.raises(CallError, match="out: the name is not UTF-8; use another folder"), hold(str(folder)):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
 def test_what_ended_a_run_is_worth_more_than_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that is gone answers the removal of the heartbeat with another error."""
 
