@@ -244,9 +244,7 @@ def _check_sources(plan: Plan, output: str) -> None:
     it would be replaced itself."""
     for source in plan.sources:
         if files.parent(source.uri) == files.join(output, layout.SHARDS) and layout.shard_of(source.uri) is not None:
-            raise CallError(
-                f"--output: {source.uri} is a source of this run, and would be replaced; use another folder"
-            )
+            raise CallError(f"--output: {source.uri} is a source, and would be replaced; use another folder")
     settings = plan.configuration.source
     needed = dict.fromkeys(uri for source in plan.sources if source.ranges for uri in source.open(settings).needs())
     for uri, found in zip(needed, map_in_threads(files.exists, needed), strict=True):

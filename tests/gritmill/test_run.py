@@ -126,12 +126,12 @@ def test_the_users_own_shards_are_not_replaced(tmp_path, middle):
     tar = tar.rename(tar.with_name("00000.tar"))
     data = tar.read_bytes()
     for output in ("data", "data/shards"):
-        with pytest.raises(gritmill.CallError, match="--output: .*; use another folder"):
+        with pytest.raises(gritmill.CallError, match=r"--output: .*; use another folder"):
             gritmill.run(middle, inputs=[str(tar.parent)], output=tmp_path / output)
     gritmill.ground(middle, inputs=[str(tar)], output=tmp_path / "out")
     shutil.copytree(tmp_path / "out", tmp_path / "data", dirs_exist_ok=True)
     for fresh in (False, True):
-        with pytest.raises(gritmill.CallError, match="00000.tar is a source of this run, and would be replaced; use"):
+        with pytest.raises(gritmill.CallError, match=r"00000\.tar is a source, and would be replaced; use"):
             gritmill.pack(middle, output=tmp_path / "data", fresh=fresh)
     assert tar.read_bytes() == data
 

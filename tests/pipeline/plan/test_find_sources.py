@@ -49,7 +49,7 @@ def test_what_a_run_writes_into_its_folder_is_no_source_of_it(tmp_path: Path) ->
     assert lines == [f"left out: 3 files that this run wrote, first {tmp_path}/out/detections/00000/00000.done.json"]
     planned = {f"{tmp_path}/{own[0]}"}
     assert planned < {info.uri for info in find_sources(patterns, planned=planned, run=f"{tmp_path}/out")}
-    with pytest.raises(CallError, match="^--input: matches only files that this run wrote, first .*/00000.tar$"):
+    with pytest.raises(CallError, match=r"^--input: matches only files that this run wrote, first .*/00000\.tar$"):
         find_sources([f"{tmp_path}/out/shards/0*.tar"], run=f"{tmp_path}/out")
 
 
