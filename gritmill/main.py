@@ -59,13 +59,15 @@ def _print_object(status: int, line: str) -> int:
         json_output.print_object(status, printable(line))
         streams.flush()  # an error of the disk behind it is reported here, not while Python exits
     except OSError as error:
-        _print_line(f"standard output: {_error_line(error)}")
+        _print_line(_error_line(error))
         return status or EXIT_ENVIRONMENT
     return status
 
 
 def _call(argv: list[str], beam: list[str]) -> tuple[int, str]:
     """Runs the command. Returns its exit status, and the line for standard error or an empty text."""
+    if (encoding := sys.getfilesystemencoding()) != "utf-8":  # other names would be those of missing files
+        return EXIT_ENVIRONMENT, f"the locale reads names of files as {encoding}, not UTF-8; set PYTHONUTF8=1"
     try:
         from gritmill.cli.commands import app
         from gritmill.cli.completion import join_assignments

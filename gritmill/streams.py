@@ -31,6 +31,7 @@ class _Stream(io.FileIO):
         except OSError as error:
             if not self._lossy and error.errno not in _GONE:
                 self._lossy = True
+                error.filename = "standard output"
                 raise
             return memoryview(data).nbytes
 

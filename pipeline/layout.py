@@ -86,6 +86,7 @@ ALL_CHUNKS = "*/[0-9]*-*.parquet"
 ALL_ROWS = "[0-9]*/*"
 """The chunks and the range summaries of a table, and what is unfinished beside them, for a listing that removes it."""
 _DONE = ".done.json"
+_NEAR = ".near.json"
 ALL_RANGE_SUMMARIES = f"*/[0-9]*{_DONE}"
 ALL_TIMINGS = f"{TIMINGS}/*/[0-9]*.json"
 ALL_WORKING = f"{WORKING}/[0-9]*.json"
@@ -144,7 +145,7 @@ def range_summary(range_id: RangeId) -> str:
 
 def rejections(range_id: RangeId) -> str:
     """The file with the near duplicates of a range, below the folder of `hashes/`."""
-    return f"{range_id.stem}.near.json"
+    return f"{range_id.stem}{_NEAR}"
 
 
 def working(chunk_id: ChunkId) -> str:
@@ -189,6 +190,17 @@ def shard_of(uri: str) -> int | None:
     """The number of the shard that a file belongs to; None if gritmill does not write such a file."""
     match = re.search(r"/([0-9]{5})(\.tar|\.parquet|_stats\.json)\Z", uri)
     return int(match[1]) if match else None
+
+
+def looks_like_source(path: str) -> bool:
+    """Whether the path of a file, below the run folder, is that of a tar, a table or JSON that a run writes."""
+    folder, _, name = path.rpartition("/")
+    if not folder:
+        return name in (MANIFEST, STATISTICS, REPORT)
+    if folder == SHARDS:
+        return shard_of(path) is not None
+    of_table = any(find(path) is not None for find in (chunk_of, range_of)) or is_timing(path)
+    return of_table or name in (PLAN, TABLE, RETRY) or name.endswith(_NEAR)
 
 
 def shard_tar(number: int) -> str:

@@ -139,4 +139,5 @@ def _publish(folder: str, result: dict[str, Any], template: str) -> None:
     from pipeline.files.publish import publish_bytes, publish_json
 
     publish_json(files.join(folder, JSON_NAME), result)
-    publish_bytes(files.join(folder, PAGE_NAME), render(template, result=result).encode())
+    page = render(template, result=result).encode(errors="backslashreplace")  # as in JSON: paths may not be UTF-8
+    publish_bytes(files.join(folder, PAGE_NAME), page)

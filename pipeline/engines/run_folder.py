@@ -19,6 +19,7 @@ from pipeline.engines.heartbeat import Beat, Beats
 from pipeline.engines.versions import installed
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files import lease as leases
+from pipeline.files.foreign import check_foreign
 from pipeline.files.guards import guarded, unguarded
 from pipeline.files.holder import Holder, this_process
 from pipeline.files.lease import LeaseFile
@@ -47,8 +48,8 @@ def claimed(
     the lease of another command, if there is one. sweep: as for `hold`.
 
     Raises:
-      CallError: another command, or its job on an engine, uses the folder. With `take_over`, also if the engine of
-        this call does not answer: the other job goes on.
+      CallError: another command, or its job on an engine, uses the folder, or it has files of others that the call
+        would replace. With `take_over`, also if the engine of this call does not answer: the other job goes on.
       EnvironmentFault: another command has taken over the folder in the meantime.
     """
     content = _content(function, beam)
@@ -62,6 +63,7 @@ def claimed(
             patience = signs_of_life.QUIET_SECONDS if _revoke_others(folder, content, beam) else 0.0
         check = _Check(folder, tell)
         stack.enter_context(hold(folder, patience, check, sweep))
+        check_foreign(folder)
         log = stack.enter_context(record(folder, function, configuration))
         own = Claim(folder, content, log, settings, tell, check.killed)
         with _kept(own):

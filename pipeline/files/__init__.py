@@ -10,6 +10,7 @@ holder    which process holds something, and whether it is gone
 lock      one run per folder
 lease     which command on an engine may write into a run folder
 run_log   what each call did in a run folder
+foreign   files in an output folder that gritmill did not write
 remote    files that are not local, through fsspec
 azure     what the client of Azure does otherwise
 raw_file  the base of files that change what another file returns

@@ -63,6 +63,8 @@ def hold(
     files.check_extra(folder)
     if folder.startswith("memory:"):
         raise CallError(f"--output: {folder}: files in memory are gone when the command ends; use another folder")
+    if re.search("[\ud800-\udfff]", folder):  # Beam passes the name to its workers as UTF-8
+        raise CallError(f"--output: {folder}: the name is not UTF-8; use another folder")
     with ExitStack() as locks:
         if files.is_local(folder):
             locks.enter_context(_flock(folder, patience or 0.0))
@@ -242,11 +244,11 @@ def is_on_local_disk(folder: str) -> bool:
 def _mounts() -> dict[str, str]:
     """The kind of file system by the folder where it is mounted. Only Linux tells it; elsewhere, there are none."""
     mounts = {}
-    with suppress(OSError), open("/proc/self/mountinfo") as lines:
+    with suppress(OSError), open("/proc/self/mountinfo", "rb") as lines:  # names have any bytes but those in octal
         for line in lines:
-            before, _, after = line.partition(" - ")
-            folder = re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), before.split()[4])  # a blank is \040
-            mounts[folder] = after.split()[0]
+            before, _, after = line.partition(b" - ")
+            folder = re.sub(rb"\\(\d{3})", lambda code: bytes([int(code[1], 8)]), before.split(b" ")[4])
+            mounts[os.fsdecode(folder)] = os.fsdecode(after.split()[0])
     return mounts
 
 

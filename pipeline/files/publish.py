@@ -66,7 +66,9 @@ def publish_bytes(uri: str, data: bytes, guard: Guard = always, create: bool = F
 
 def publish_json(uri: str, value: Any, guard: Guard = always) -> bool:
     """Publishes a JSON value with sorted keys and an indentation of 2, so that equal values give equal bytes."""
-    return publish_bytes(uri, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode(), guard)
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    # A path may have bytes that are not UTF-8; the escapes of their surrogates are those of JSON.
+    return publish_bytes(uri, text.encode(errors="backslashreplace"), guard)
 
 
 @contextmanager

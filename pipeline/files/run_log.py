@@ -164,6 +164,12 @@ def _line(now: float, event: str, text: str) -> bytes:
     return line + b"\n"
 
 
+def has_lines(folder: str) -> bool:
+    """Whether a run folder has a log with a line of gritmill."""
+    uri = files.join(folder, layout.RUN_LOG)
+    return files.exists(uri) and bool(files.read_bytes(uri)) and _is_ours(uri)
+
+
 def _is_ours(uri: str) -> bool:
     if not files.exists(uri):
         return True

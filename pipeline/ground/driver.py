@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
-from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault
+from pipeline.faults import CallError, EnvironmentFault, FolderMismatch, RunFault
 from pipeline.files.lock import replacing
 from pipeline.ground import attempts, messages, near_duplicates, retry, stage_tables
 from pipeline.ground.commit_chunk import Provenance
@@ -60,11 +60,15 @@ def ground(
         configuration.check_precision()
     if configuration.stages.factories:
         search([os.getcwd()])  # the driver, on any engine
+    if not old and output in map(files.canonical, inputs):
+        raise CallError(f"--output: {output} is an input, too, where its files would be sources; use another folder")
     left_out: list[str] = []
     read = configuration.source
     planned = {source.uri for source in old.sources if source.ranges} if old else ()
     with nullcontext() if old else messages.unless_soon(tell_loading):
-        source_files = find_sources(inputs, kind=read.kind, tell=left_out.append, columns=read.columns, planned=planned)
+        source_files = find_sources(
+            inputs, kind=read.kind, tell=left_out.append, columns=read.columns, planned=planned, run=output
+        )
         if not old:
             check_names(source_files, read)
     model_cache = ModelCache(folder)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
-from pipeline import files
+from pipeline import files, layout
 from pipeline.configuration import ColumnSettings
 from pipeline.faults import BucketFault, CallError
 from pipeline.files import FileInfo
@@ -14,6 +14,7 @@ from pipeline.plan.companions import without_companions
 from pipeline.plan.find_in_folder import find_in_folder
 from pipeline.sources import is_source
 from transforms.read_ahead import map_in_threads
+from transforms.wording import counted
 
 Search = Callable[[str], list[FileInfo]]
 """Finds the sources in a folder."""
@@ -26,6 +27,7 @@ def find_sources(
     tell: Callable[[str], None] = lambda _: None,
     columns: ColumnSettings | None = None,
     planned: Collection[str] = (),
+    run: str = "",
 ) -> list[FileInfo]:
     """The files that match URIs, globs, brace patterns and local folders, each once, sorted by URI.
 
@@ -35,6 +37,7 @@ def find_sources(
       columns: `source.columns`. None: its default.
       planned: URIs of sources of a run that is resumed. They are not left out if an input matches them: the rules of
         the release that planned them may have been others.
+      run: the output folder. What a run writes there is left out: `**/*.tar` matches its shards, once they exist.
 
     Raises:
       CallError: an input, or one of the paths of a brace pattern, matches no file; a glob or folder contains a path
@@ -42,6 +45,7 @@ def find_sources(
     """
     columns = columns or ColumnSettings()
     by_uri: dict[str, FileInfo] = {}
+    own: dict[str, FileInfo] = {}
     for pattern in inputs:
         lines: list[str] = []
         search = partial(find_in_folder, kind=kind, tell=lines.append, columns=columns, planned=planned)
@@ -51,11 +55,23 @@ def find_sources(
             raise CallError("; ".join([f"{option}: {error}", *lines])) from error
         for line in lines:
             tell(line)
+        if run:
+            own |= {info.uri: info for info in matched if info.uri not in planned and _is_own(info.uri, run)}
+            matched = [info for info in matched if info.uri not in own]
         for info in matched:
             if not info.uri.isprintable():
                 raise CallError(f"{option}: {info.uri!r}: the name is not UTF-8 or not printable; rename the file")
         by_uri |= {info.uri: info for info in matched}
+    if own:
+        tell(f"left out: {counted(len(own), 'file')} that this run wrote, first {min(own)}")
+        if not by_uri:
+            raise CallError(f"{option}: matches only files that this run wrote, first {min(own)}")
     return without_companions([by_uri[uri] for uri in sorted(by_uri)], kind, columns, tell, planned)
+
+
+def _is_own(uri: str, run: str) -> bool:
+    folder = f"{run.rstrip('/')}/"
+    return uri.startswith(folder) and layout.looks_like_source(uri.removeprefix(folder))
 
 
 def _matches(pattern: str, search: Search) -> list[FileInfo]:

@@ -106,6 +106,7 @@ def test_meta_carries_every_field_of_the_source(finished):
 
 def test_running_again_does_nothing_and_loads_nothing(tmp_path, middle, monkeypatch):
     call = {"inputs": [sample_pairs.as_tars(sample_pairs.drawn(6), tmp_path / "in")], "output": str(tmp_path / "out")}
+    call["inputs"] += [str(tmp_path / "**/*.tar")]  # which matches what the run writes, too
     config = {**middle, "detector": {"model": "tests.plugin_detectors:counting"}}
     first = gritmill.run(config, **call)
     asked = plugin_detectors.Counting.asked
@@ -116,6 +117,23 @@ def test_running_again_does_nothing_and_loads_nothing(tmp_path, middle, monkeypa
     assert len(plans) == 1  # read once, and passed on
     assert plugin_detectors.Counting.asked == asked
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "detections/*/*") == before
+
+
+def test_the_users_own_shards_are_not_replaced(tmp_path, middle):
+    """Those of img2dataset have the names of ours."""
+    sample_pairs.as_tars(sample_pairs.drawn(4), tmp_path / "data/shards", tars=1)
+    (tar,) = (tmp_path / "data/shards").iterdir()
+    tar = tar.rename(tar.with_name("00000.tar"))
+    data = tar.read_bytes()
+    for output in ("data", "data/shards"):
+        with pytest.raises(gritmill.CallError, match=r"--output: .*; use another folder"):
+            gritmill.run(middle, inputs=[str(tar.parent)], output=tmp_path / output)
+    gritmill.ground(middle, inputs=[str(tar)], output=tmp_path / "out")
+    shutil.copytree(tmp_path / "out", tmp_path / "data", dirs_exist_ok=True)
+    for fresh in (False, True):
+        with pytest.raises(gritmill.CallError, match=r"00000\.tar is a source, and would be replaced; use"):
+            gritmill.pack(middle, output=tmp_path / "data", fresh=fresh)
+    assert tar.read_bytes() == data
 
 
 @pytest.mark.slow

@@ -33,6 +33,8 @@ def test_every_file_of_a_run_has_its_name_from_the_layout() -> None:
             inside |= {layout.chunk(chunk), layout.timing(chunk)}
     names |= {f"{layout.DETECTIONS}/{name}" for name in inside}
     assert {str(path.relative_to(RELEASED)) for path in RELEASED.rglob("*") if path.is_file()} == names
+    others = {layout.LOCK, layout.REPORT_PAGE, f"{layout.DETECTIONS}/{layout.MODEL_CACHE}"}
+    assert {name for name in names if not layout.looks_like_source(name)} == others
 
 
 def test_the_layout_lists_no_path_twice() -> None:

@@ -557,3 +557,10 @@ def test_an_interrupt_while_packages_are_imported(tmp_path, command, package, sa
 def test_beam_words_are_split_off():
     assert _split(["run", "x", "--", "--runner=A", "--", "b"]) == (["run", "x"], ["--runner=A", "--", "b"])
     assert _split(["run"]) == (["run"], [])
+
+
+def test_a_locale_whose_names_are_not_utf_8_is_refused(call, monkeypatch):
+    """Names in tables and tars would be those of missing files."""
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+    line = "gritmill: the locale reads names of files as ascii, not UTF-8; set PYTHONUTF8=1"
+    assert call("look", "x.tar") == (3, "", [line])

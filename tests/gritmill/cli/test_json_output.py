@@ -200,7 +200,7 @@ def test_without_the_option_nothing_is_collected_and_nothing_diverted(capsys):
 
 def test_an_output_that_cannot_be_written_is_an_error(call, monkeypatch):
     def full(*_, **__):
-        raise OSError(28, "No space left on device")
+        raise OSError(28, "No space left on device", "standard output")
 
     monkeypatch.setattr(json_output._Output, "print", full)
     status, out, (_, line) = call("validate", ".", "--json")

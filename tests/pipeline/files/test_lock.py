@@ -1,5 +1,6 @@
 import errno
 import fcntl
+import io
 import json
 import os
 import subprocess
@@ -146,6 +147,16 @@ def test_the_mounts_of_this_machine() -> None:
     assert "/" in mounts or not os.path.exists("/proc/self/mountinfo")
 
 
+def test_a_mount_may_have_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the bytes of a name, Linux writes four as octal digits; the others need not be UTF-8."""
+    lines = [
+        b"36 35 0:40 / /m\\040x\xff\r\xc2\xa0\xc2\x85y rw shared:1 - nfs4 host:/a rw\n",
+        b"37 35 0:41 / / rw - ext4 d rw\n",
+    ]
+    monkeypatch.setattr(locks, "open", lambda *_: io.BytesIO(b"".join(lines)), raising=False)
+    assert locks._mounts() == {os.fsdecode(b"/m x\xff\r\xc2\xa0\xc2\x85y"): "nfs4", "/": "ext4"}
+
+
 def test_a_folder_on_a_network_is_locked_by_a_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two machines with the same folder have no `flock` in common."""
     monkeypatch.setattr(locks, "_mounts", lambda: {"/": "nfs4"})
@@ -160,6 +171,13 @@ def test_a_folder_on_a_network_is_locked_by_a_heartbeat(tmp_path: Path, monkeypa
 def test_a_folder_in_memory_is_refused() -> None:
     with pytest.raises(CallError, match="files in memory are gone when the command ends"), hold("memory://runs/x"):
         pass
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff") / "out"
+    with pytest.raises(CallError, match="out: the name is not UTF-8; use another folder"), hold(str(folder)):
+        pass
+    assert os.listdir(tmp_path) == []
 
 
 def test_what_ended_a_run_is_worth_more_than_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

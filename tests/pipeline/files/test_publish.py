@@ -146,6 +146,12 @@ def test_equal_values_give_equal_json(folder: str, tmp_path: Path) -> None:
     assert json.loads(first) == {"a": ["ä"], "b": 1}
 
 
+def test_a_path_in_a_json_file_may_not_be_utf_8(tmp_path: Path) -> None:
+    path = os.fsdecode(b"/data/\xff")
+    publish_json(str(tmp_path / "a.json"), {"run": path})
+    assert json.loads((tmp_path / "a.json").read_bytes()) == {"run": path}
+
+
 def test_names_are_never_taken_for_a_compression(folder: str, tmp_path: Path) -> None:
     publish_bytes(f"{folder}/a.gz", b"plain")
     assert (tmp_path / "out/a.gz").read_bytes() == b"plain"
