@@ -52,12 +52,12 @@ def coco_lists(
 def box_fields(image: Mapping[str, Any], corners: Corners, category: int) -> str:
     """The fields of an annotation that COCO has, as JSON without brackets. corners: normalised. The polygon is the box,
     clockwise from the upper left."""
-    bbox = xywh(in_pixels(corners, image["width"], image["height"]))
-    x, y, wide, high = bbox
-    right, lower = round(x + wide, 3), round(y + high, 3)
+    x, y, wide, high = xywh(in_pixels(corners, image["width"], image["height"]))
+    left, upper, right, lower = map(str, (x, y, round(x + wide, 3), round(y + high, 3)))
     return (
-        f'"image_id": {image["id"]}, "category_id": {category}, "bbox": {bbox}, '
-        f'"segmentation": {[[x, y, right, y, right, lower, x, lower]]}, "area": {round(wide * high, 3)}, "iscrowd": 0'
+        f'"image_id": {image["id"]}, "category_id": {category}, "bbox": [{left}, {upper}, {wide}, {high}], '
+        f'"segmentation": [[{left}, {upper}, {right}, {upper}, {right}, {lower}, {left}, {lower}]], '
+        f'"area": {round(wide * high, 3)}, "iscrowd": 0'
     )
 
 

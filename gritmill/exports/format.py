@@ -212,9 +212,8 @@ def in_order(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda count: (count[0] != "samples", count[0])))
 
 
-def as_json(value: Any) -> str:
-    """A value as JSON on one line."""
-    return json.dumps(value, ensure_ascii=False)
+as_json = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes an encoder each time
+"""A value as JSON on one line."""
 
 
 def _as_line(row: Mapping[str, Any] | str) -> str:

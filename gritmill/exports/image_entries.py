@@ -201,19 +201,20 @@ def remaining_boxes(lines: Sequence[SampleLine]) -> dict[BoxPlace, BoxPlace]:
 def _first_of_each(captions: np.ndarray, corners: Sequence[Corners]) -> list[int]:
     """For each box the index of the first box of another caption that remains and that it repeats; its own if there is
     none, so that it remains. captions: int [boxes]."""
-    firsts = list(range(len(corners)))
+    firsts: list[int] = []
     remaining: list[int] = []
     for start in range(0, len(corners), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(corners)))
         earlier = np.array([*remaining, *block])
         repeats: np.ndarray = ious(corners[start : start + _BLOCK], [corners[i] for i in earlier]) >= SAME_BOX_IOU
         repeats &= captions[block][:, None] != captions[earlier]
-        remains = earlier < start  # of the block: not known yet
-        for row, index in enumerate(block.tolist()):
-            found = np.flatnonzero(repeats[row] & remains)
-            if len(found):
-                firsts[index] = int(earlier[found[0]])
-            else:
-                remains[len(remaining) + row] = True
-        remaining = earlier[remains].tolist()
+        found: np.ndarray = repeats & (earlier < start)
+        waiting = ~found.any(axis=1)
+        for row, own in enumerate(range(len(remaining), len(earlier))):
+            if waiting[row]:  # it repeats none of those that remain
+                found[:, own] = waiting & repeats[:, own]
+                found[row, own] = True
+                waiting &= ~found[:, own]
+        firsts += earlier[found.argmax(axis=1)].tolist()
+        remaining += [index for index in block.tolist() if firsts[index] == index]
     return firsts

@@ -3,6 +3,7 @@
 import json
 import pickle
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from gritmill.exports.coco_json import box_fields, coco_lists, list_categories
@@ -54,16 +55,17 @@ lichengunc/refer, commit e3bbaa3. `refer.py` of its branch python3, commit 2fe1d
         self, lines: list[SampleLine], remaining: Mapping[BoxPlace, BoxPlace], counts: ExportCounts
     ) -> list[SampleLine]:
         """The lines of an image with the boxes that are refs. Each has `sentences`: the words and the origin."""
+        sentence = cache(_as_sentence)
         things: dict[str, set[BoxPlace]] = {}  # by the words
         expressions: dict[tuple[int, tuple[int, int]], BoxPlace] = {}
         for (number, index), place in sorted(remaining.items()):
             box = lines[number]["boxes"][index]
-            things.setdefault(_as_sentence(box["phrase"]), set()).add(place)
+            things.setdefault(sentence(box["phrase"]), set()).add(place)
             expressions[number, (box["span"][0], box["span"][1])] = place
         sentences: dict[BoxPlace, list[dict[str, Any]]] = {}
         for (number, (start, end)), place in expressions.items():
             raw = lines[number]["caption"][start:end]
-            if len(things[_as_sentence(raw)]) == 1:
+            if len(things[sentence(raw)]) == 1:
                 sentences.setdefault(place, []).append({"raw": raw, **origin_fields(lines[number]["image"])})
         written = sum(map(len, sentences.values()))
         counts["images" if sentences else "images without a ref, left out"] += 1
