@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -11,6 +10,8 @@ from itertools import groupby
 from operator import itemgetter
 from os import PathLike
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from pydantic_core import from_json
 
 from pipeline import files
 from pipeline.faults import EnvironmentFault, first_line
@@ -212,5 +213,5 @@ def _make_sample(key: str, members: dict[str, bytes], defaults: dict[str, Any]) 
         if ending not in members:
             raise ValueError(f"{key} has no {ending}")
     texts = {name.removesuffix(".txt"): data.decode() for name, data in members.items() if name.endswith(".txt")}
-    record = defaults | json.loads(members["json"])
+    record = defaults | from_json(members["json"], cache_strings="keys")  # two fifths of the time of the module `json`
     return Sample(key, members["jpg"], record, members["txt"].decode(), texts.pop("grounded"), texts)

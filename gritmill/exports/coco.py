@@ -1,14 +1,13 @@
 """coco: boxes with their classes, and captions, in the files that pycocotools and datumaro read."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
-from gritmill.exports.coco_json import as_polygon, in_pixels, list_categories, write_coco, xywh
-from gritmill.exports.format import ExportCounts, ExportFolder, origin_fields
-from gritmill.exports.image_entries import Entries, ImageEntries
+from gritmill.exports.coco_json import box_fields, coco_lists, list_categories
+from gritmill.exports.format import ExportCounts, ExportFolder, as_json, origin_fields
+from gritmill.exports.image_entries import ImageEntries
 from gritmill.exports.readers import ran
 from gritmill.reading import Sample
 from pipeline.faults import CallError
@@ -78,14 +77,26 @@ unless the export was made with `--per-caption`.
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts:
         """Writes both files, entry by entry."""
         instances, captions = self._names
-        with self.open_entries(shards, folder) as entries:
-            for name, annotations, categories in (
-                (instances, _instances(entries), list_categories(entries.classes)),
-                (captions, _captions(entries), None),
-            ):
-                images = (lines[0]["image"] for lines in entries)
-                write_coco(name, shards, folder, annotations, categories, images)
-            return entries.counts
+        entries = self.entries(shards, folder)
+        with (
+            coco_lists(captions, folder) as (captioned, sentences),
+            coco_lists(instances, folder, list_categories(entries.classes)) as (images, boxes),
+        ):
+            for lines in entries:
+                image = lines[0]["image"]
+                text = as_json(image)
+                images.add(text)
+                captioned.add(text)
+                for line in lines:
+                    sentence = {"image_id": image["id"], "caption": line["caption"], **origin_fields(line["image"])}
+                    number = sentences.number(as_json(sentence)[1:-1])
+                    for box in line["boxes"]:
+                        fields = box_fields(image, box["corners"], entries.classes[box["class"]])
+                        boxes.number(
+                            f'{fields}, "score": {box["score"]}, "phrase": {as_json(box["phrase"])}, '
+                            f'"caption_id": {number}, "tokens_positive": {[box["span"]]}'
+                        )
+        return entries.counts
 
     @property
     def _images(self) -> str:
@@ -94,31 +105,3 @@ unless the export was made with `--per-caption`.
 
     def _file_name(self, key: str) -> str:
         return f"{key[:5]}/{key}.jpg" if self.options.split else self.image_path.format(key)
-
-
-def _instances(entries: Entries) -> Iterator[dict[str, Any]]:
-    caption_ids = count(1)  # as `write_coco` numbers the captions
-    for lines in entries:
-        image = lines[0]["image"]
-        for line in lines:
-            caption_id = next(caption_ids)
-            for box in line["boxes"]:
-                bbox = xywh(in_pixels(box["corners"], image["width"], image["height"]))
-                yield {
-                    "image_id": image["id"],
-                    "category_id": entries.classes[box["class"]],
-                    "bbox": bbox,
-                    "segmentation": [as_polygon(bbox)],
-                    "area": round(bbox[2] * bbox[3], 3),
-                    "iscrowd": 0,
-                    "score": box["score"],
-                    "phrase": box["phrase"],
-                    "caption_id": caption_id,
-                    "tokens_positive": [box["span"]],
-                }
-
-
-def _captions(entries: Entries) -> Iterator[dict[str, Any]]:
-    for lines in entries:
-        for line in lines:
-            yield {"image_id": lines[0]["image"]["id"], "caption": line["caption"], **origin_fields(line["image"])}

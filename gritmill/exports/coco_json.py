@@ -1,38 +1,64 @@
 """JSON files with long lists, such as COCO's: written entry by entry, so that the lists are never in memory."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from shutil import copyfileobj
+from typing import Any, BinaryIO
 
-from gritmill.exports.format import ExportFolder, all_parts
+from gritmill.exports.format import COPIED, ExportFolder, as_json
 from transforms.text.grounded_caption import Corners
 
 
-def write_coco(
-    name: str,
-    shards: Sequence[int],
-    folder: ExportFolder,
-    annotations: Iterator[dict[str, Any]],
-    categories: Iterable[dict[str, Any]] | None = None,
-    images: Iterable[dict[str, Any]] | None = None,
-) -> None:
-    """Publishes a file with the images (by default those of all parts), the annotations, and the categories if given.
+class JsonList:
+    """A list of JSON objects that is being written. size: how many it has."""
 
-    Each annotation gets an `id`, from 1.
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size = 0
+
+    def add(self, text: str) -> None:
+        """Adds an object, given as JSON."""
+        self._file.write((f",\n{text}" if self.size else text).encode())
+        self.size += 1
+
+    def number(self, fields: str) -> int:
+        """Adds an object with the fields, given as JSON without brackets, after its `id`: its number, from 1."""
+        self.add(f'{{"id": {self.size + 1}, {fields}}}')
+        return self.size
+
+
+@contextmanager
+def coco_lists(
+    name: str, folder: ExportFolder, categories: Iterable[dict[str, Any]] | None = None
+) -> Iterator[tuple[JsonList, JsonList]]:
+    """Publishes a file in COCO's form. Yields its images and its annotations, to be added in the block.
+
+    categories: if given, they are written when the block ends.
     """
-    lists: dict[str, Iterable[dict[str, Any]]] = {
-        "images": (part["image"] for part in all_parts(shards, folder)) if images is None else images,
-        "annotations": ({"id": number, **annotation} for number, annotation in enumerate(annotations, 1)),
-        **({} if categories is None else {"categories": categories}),
-    }
-    with folder.publish(name) as file:
-        file.write(b'{"info": {"description": "written by gritmill"}, "licenses": []')
-        for key, values in lists.items():
-            file.write(f', "{key}": ['.encode())
-            for number, value in enumerate(values):
-                file.write((",\n" * (number > 0) + json.dumps(value, ensure_ascii=False)).encode())
-            file.write(b"]")
-        file.write(b"}\n")
+    with folder.publish(name) as file, folder.scratch() as waiting:  # until all images are written
+        file.write(b'{"info": {"description": "written by gritmill"}, "licenses": [], "images": [')
+        yield JsonList(file), JsonList(waiting)
+        file.write(b'], "annotations": [')
+        waiting.seek(0)
+        copyfileobj(waiting, file, COPIED)
+        if categories is not None:
+            file.write(b'], "categories": [')
+            listed = JsonList(file)
+            for category in categories:
+                listed.add(as_json(category))
+        file.write(b"]}\n")
+
+
+def box_fields(image: Mapping[str, Any], corners: Corners, category: int) -> str:
+    """The fields of an annotation that COCO has, as JSON without brackets. corners: normalised. The polygon is the box,
+    clockwise from the upper left."""
+    x, y, wide, high = xywh(in_pixels(corners, image["width"], image["height"]))
+    left, upper, right, lower = map(str, (x, y, round(x + wide, 3), round(y + high, 3)))
+    return (
+        f'"image_id": {image["id"]}, "category_id": {category}, "bbox": [{left}, {upper}, {wide}, {high}], '
+        f'"segmentation": [[{left}, {upper}, {right}, {upper}, {right}, {lower}, {left}, {lower}]], '
+        f'"area": {round(wide * high, 3)}, "iscrowd": 0'
+    )
 
 
 def in_pixels(corners: Corners, width: int, height: int) -> Corners:
@@ -45,18 +71,6 @@ def xywh(box: Corners) -> list[float]:
     """x, y, width and height in pixels, rounded to 0.001."""
     x1, y1, x2, y2 = box
     return [round(value, 3) for value in (x1, y1, x2 - x1, y2 - y1)]
-
-
-def as_polygon(bbox: Sequence[float]) -> list[float]:
-    """The corners of a box, clockwise from the upper left, as COCO's `segmentation` lists them."""
-    x, y, wide, high = bbox
-    right, lower = round(x + wide, 3), round(y + high, 3)
-    return [x, y, right, y, right, lower, x, lower]
-
-
-def number_categories(names: Iterable[str], first: int = 1) -> dict[str, int]:
-    """Numbers the categories in the order of their first occurrence, from `first`."""
-    return {name: number for number, name in enumerate(dict.fromkeys(names), first)}
 
 
 def list_categories(numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:

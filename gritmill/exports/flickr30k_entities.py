@@ -72,13 +72,14 @@ BryanPlummer/flickr30k_entities, commit 68b3d6f. It was run on them by hand."""
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts:
         """Writes the files of each image, then `train.txt`."""
-        with self.open_entries(shards, folder) as entries:
+        entries = self.entries(shards, folder)
+        with folder.publish("train.txt") as keys:
             for lines in entries:
                 key = lines[0]["key"]
                 folder.write_lines(f"Sentences/{key}.txt", map(_sentence, lines))
                 folder.write(f"Annotations/{key}.xml", _annotation(lines))
-            folder.write_lines("train.txt", (lines[0]["key"] for lines in entries))
-            return entries.counts
+                keys.write(f"{key}\n".encode())
+        return entries.counts
 
 
 def _sentence(line: SampleLine) -> str:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import compress
 from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from gritmill.exports.options import ExportOptions, Level
@@ -34,7 +35,8 @@ ROWS = ("noun_chunks", "ref_exps", "heads")
 ROWS_OF = {None: "ref_exps", Level.EXPRESSIONS: "ref_exps", Level.CHUNKS: "noun_chunks"}
 """The field of the record that has the rows of a level. None: the level was not chosen."""
 
-_COPIED = 1 << 20  # bytes at a time
+COPIED = 1 << 20
+"""Bytes at a time."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class ExportFolder:
         with self.publish(name) as file:
             for number in shards:
                 with files.open_read(files.join(self.uri, layout.export_part(number))) as part:
-                    copyfileobj(part, file, _COPIED)
+                    copyfileobj(part, file, COPIED)
 
     def write_list(self, name: str, lines: Iterable[str]) -> None:
         """Writes JSON objects, each a line, as one JSON list."""
@@ -73,6 +75,10 @@ class ExportFolder:
             for number, line in enumerate(lines):
                 file.write((",\n" * (number > 0) + line).encode())
             file.write(b"]\n")
+
+    def scratch(self) -> AbstractContextManager[BinaryIO]:
+        """An empty file without a name, to write to and to read from. It ends with the `with` block, or the process."""
+        return TemporaryFile(dir=self.uri if files.is_local(self.uri) else None)
 
     def delete(self, *names: str) -> None:
         """Removes files. A missing file is not an error."""
@@ -206,8 +212,12 @@ def in_order(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda count: (count[0] != "samples", count[0])))
 
 
+as_json = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes an encoder each time
+"""A value as JSON on one line."""
+
+
 def _as_line(row: Mapping[str, Any] | str) -> str:
-    return row if isinstance(row, str) else json.dumps(row, ensure_ascii=False)
+    return row if isinstance(row, str) else as_json(row)
 
 
 def all_lines(shards: Sequence[int], folder: ExportFolder) -> Iterator[str]:

@@ -4,13 +4,12 @@ import json
 from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
 import xxhash
+from pydantic_core import from_json
 
-from gritmill.exports.coco_json import number_categories
 from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, read_classes, read_regions
 from gritmill.reading import Sample
 from pipeline import files, layout
@@ -60,17 +59,9 @@ class ImageEntries(LineFormat):
         folder.write_lines(layout.export_part(number), self._lines(samples, folder, counts))
         return counts
 
-    @contextmanager
-    def open_entries(self, shards: Sequence[int], folder: ExportFolder) -> Iterator["Entries"]:
-        """The entries of all shards. Removes the files of images that are also in an earlier shard."""
-        entries = Entries(shards, folder, self.merge)
-        try:
-            for lines in entries if self.options.images else ():
-                first_of = {line["key"][:5]: line["key"] for line in reversed(lines)}
-                folder.delete(*(self.image_path_of(key) for key in first_of.values() if key != lines[0]["key"]))
-            yield entries
-        finally:
-            folder.delete(layout.EXPORT_ENTRIES)
+    def entries(self, shards: Sequence[int], folder: ExportFolder) -> "Entries":
+        """The entries of all shards."""
+        return Entries(shards, folder, self.merge, self.image_path_of if self.options.images else None)
 
     def merge(
         self, lines: list[SampleLine], remaining: Mapping[BoxPlace, BoxPlace], counts: ExportCounts
@@ -121,30 +112,34 @@ class ImageEntries(LineFormat):
 
 
 class Entries:
-    """The lines of each image that is an entry, with the boxes that remain, in the order of the last samples.
+    """The lines of each image that is an entry, with the boxes that remain, in the order of the last samples; to be
+    iterated over once. Removes the files of images that are also in an earlier shard.
 
-    They are merged once, into a file that `ImageEntries.open_entries` removes.
-
-    merge: see `ImageEntries.merge`. classes: their numbers from 1, in the order of their first occurrence. counts: what
-    `merge` has counted.
+    merge: see `ImageEntries.merge`. image_path_of: None if there are no files. classes: their numbers from 1, in the
+    order of their first occurrence in the entries so far. counts: what `merge` has counted so far.
     """
 
-    def __init__(self, shards: Sequence[int], folder: ExportFolder, merge: Merge) -> None:
+    def __init__(
+        self, shards: Sequence[int], folder: ExportFolder, merge: Merge, image_path_of: Callable[[str], str] | None
+    ) -> None:
+        self._parts = [files.join(folder.uri, layout.export_part(n)) for n in shards]
         self._folder = folder
         self._merge = merge
+        self._image_path_of = image_path_of
         self.counts = ExportCounts(images=0)
-        classes: dict[str, None] = {}
-        folder.write_lines(layout.EXPORT_ENTRIES, self._merged(shards, classes))
-        self.classes = number_categories(classes)
+        self.classes: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[list[SampleLine]]:
-        return map(json.loads, self._folder.lines(layout.EXPORT_ENTRIES))
-
-    def _merged(self, shards: Sequence[int], classes: dict[str, None]) -> Iterator[str]:
-        for lines in _lines_by_image([files.join(self._folder.uri, layout.export_part(n)) for n in shards]):
+        for lines in _lines_by_image(self._parts):
+            if self._image_path_of and len(lines) > 1:
+                first_of = {line["key"][:5]: line["key"] for line in reversed(lines)}
+                others = (key for key in first_of.values() if key != lines[0]["key"])
+                self._folder.delete(*map(self._image_path_of, others))
             entry = self._merge(lines, remaining_boxes(lines), self.counts)
-            classes.update(dict.fromkeys(box["class"] for line in entry for box in line["boxes"]))
-            yield json.dumps(entry, ensure_ascii=False)
+            for line in entry:
+                for box in line["boxes"]:
+                    self.classes.setdefault(box["class"], len(self.classes) + 1)
+            yield entry
 
 
 def _lines_by_image(parts: Sequence[str]) -> Iterator[list[SampleLine]]:
@@ -178,7 +173,7 @@ def _lines_by_image(parts: Sequence[str]) -> Iterator[list[SampleLine]]:
                         opened.pop(next(iter(opened))).close()
                     opened[number] = files.open_read(parts[number])
                 opened[number].seek(place - starts[number])
-                lines.append(json.loads(opened[number].readline()))
+                lines.append(from_json(opened[number].readline(), cache_strings="keys"))
             yield lines
     finally:
         for file in opened.values():
@@ -206,19 +201,20 @@ def remaining_boxes(lines: Sequence[SampleLine]) -> dict[BoxPlace, BoxPlace]:
 def _first_of_each(captions: np.ndarray, corners: Sequence[Corners]) -> list[int]:
     """For each box the index of the first box of another caption that remains and that it repeats; its own if there is
     none, so that it remains. captions: int [boxes]."""
-    firsts = list(range(len(corners)))
+    firsts: list[int] = []
     remaining: list[int] = []
     for start in range(0, len(corners), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(corners)))
         earlier = np.array([*remaining, *block])
         repeats: np.ndarray = ious(corners[start : start + _BLOCK], [corners[i] for i in earlier]) >= SAME_BOX_IOU
         repeats &= captions[block][:, None] != captions[earlier]
-        remains = earlier < start  # of the block: not known yet
-        for row, index in enumerate(block.tolist()):
-            found = np.flatnonzero(repeats[row] & remains)
-            if len(found):
-                firsts[index] = int(earlier[found[0]])
-            else:
-                remains[len(remaining) + row] = True
-        remaining = earlier[remains].tolist()
+        found: np.ndarray = repeats & (earlier < start)
+        waiting = ~found.any(axis=1)
+        for row, own in enumerate(range(len(remaining), len(earlier))):
+            if waiting[row]:  # it repeats none of those that remain
+                found[:, own] = waiting & repeats[:, own]
+                found[row, own] = True
+                waiting &= ~found[:, own]
+        firsts += earlier[found.argmax(axis=1)].tolist()
+        remaining += [index for index in block.tolist() if firsts[index] == index]
     return firsts

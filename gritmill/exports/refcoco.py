@@ -1,12 +1,14 @@
 """refcoco: `instances.json` and `refs(gritmill).p`, as the REFER toolkit reads them (lichengunc/refer)."""
 
+import json
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from gritmill.exports.coco_json import as_polygon, in_pixels, list_categories, write_coco, xywh
-from gritmill.exports.format import ExportCounts, ExportFolder, certain_rows, origin_fields
-from gritmill.exports.image_entries import BoxPlace, Entries, ImageEntries, SampleLine
+from gritmill.exports.coco_json import box_fields, coco_lists, list_categories
+from gritmill.exports.format import ExportCounts, ExportFolder, as_json, certain_rows, origin_fields
+from gritmill.exports.image_entries import BoxPlace, ImageEntries, SampleLine
 from gritmill.reading import Sample
 
 _FOLDER, _IMAGES = "refcoco", "images/mscoco/images/train2014/"  # fixed names in the toolkit
@@ -53,16 +55,17 @@ lichengunc/refer, commit e3bbaa3. `refer.py` of its branch python3, commit 2fe1d
         self, lines: list[SampleLine], remaining: Mapping[BoxPlace, BoxPlace], counts: ExportCounts
     ) -> list[SampleLine]:
         """The lines of an image with the boxes that are refs. Each has `sentences`: the words and the origin."""
+        sentence = cache(_as_sentence)
         things: dict[str, set[BoxPlace]] = {}  # by the words
         expressions: dict[tuple[int, tuple[int, int]], BoxPlace] = {}
         for (number, index), place in sorted(remaining.items()):
             box = lines[number]["boxes"][index]
-            things.setdefault(_as_sentence(box["phrase"]), set()).add(place)
+            things.setdefault(sentence(box["phrase"]), set()).add(place)
             expressions[number, (box["span"][0], box["span"][1])] = place
         sentences: dict[BoxPlace, list[dict[str, Any]]] = {}
         for (number, (start, end)), place in expressions.items():
             raw = lines[number]["caption"][start:end]
-            if len(things[_as_sentence(raw)]) == 1:
+            if len(things[sentence(raw)]) == 1:
                 sentences.setdefault(place, []).append({"raw": raw, **origin_fields(lines[number]["image"])})
         written = sum(map(len, sentences.values()))
         counts["images" if sentences else "images without a ref, left out"] += 1
@@ -82,61 +85,39 @@ lichengunc/refer, commit e3bbaa3. `refer.py` of its branch python3, commit 2fe1d
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts:
         """Writes both files, entry by entry."""
-        with self.open_entries(shards, folder) as entries:
-            annotations = (_annotation(image, box, entries.classes) for image, box in _refs(entries))
-            images = (lines[0]["image"] for lines in entries if _has_ref(lines))
-            categories = list_categories(entries.classes)
-            write_coco(f"{_FOLDER}/instances.json", shards, folder, annotations, categories, images)
-            with folder.publish(f"{_FOLDER}/refs(gritmill).p") as file:
-                # A list in protocol 2, written item by item, so that it is never in memory.
-                file.write(b"\x80\x02]")
-                for ref in _as_refs(entries):
-                    file.write(pickle.dumps(ref, 2)[2:-1] + b"a")
-                file.write(b".")
-            for lines in entries if self.options.images else ():
-                if not _has_ref(lines):
+        entries, sentences = self.entries(shards, folder), 0
+        categories = list_categories(entries.classes)
+        with (
+            folder.publish(f"{_FOLDER}/refs(gritmill).p") as refs,
+            coco_lists(f"{_FOLDER}/instances.json", folder, categories) as (images, annotations),
+        ):
+            refs.write(b"\x80\x02]")  # a list in protocol 2, written item by item, so that it is never in memory
+            for lines in entries:
+                image, boxes = lines[0]["image"], [box for line in lines for box in line["boxes"]]
+                if boxes:
+                    images.add(as_json(image))
+                elif self.options.images:
                     folder.delete(self.image_path_of(lines[0]["key"]))
-            return entries.counts
-
-
-def _has_ref(lines: Sequence[SampleLine]) -> bool:
-    return any(line["boxes"] for line in lines)
-
-
-def _refs(entries: Entries) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Each ref as its image and its box."""
-    yield from ((lines[0]["image"], box) for lines in entries for line in lines for box in line["boxes"])
-
-
-def _annotation(image: dict[str, Any], box: dict[str, Any], categories: Mapping[str, int]) -> dict[str, Any]:
-    bbox = xywh(in_pixels(box["corners"], image["width"], image["height"]))
-    return {
-        "image_id": image["id"],
-        "category_id": categories[box["class"]],
-        "bbox": bbox,
-        "segmentation": [as_polygon(bbox)],
-        "area": round(bbox[2] * bbox[3], 3),
-        "iscrowd": 0,
-    }
-
-
-def _as_refs(entries: Entries) -> Iterator[dict[str, Any]]:
-    """The refs, numbered from 1 as `write_coco` numbers their annotations."""
-    sentences = 0
-    for number, (image, box) in enumerate(_refs(entries), 1):
-        sent_ids = list(range(sentences + 1, sentences + len(box["sentences"]) + 1))
-        sentences = sent_ids[-1]
-        yield {
-            "ref_id": number,
-            "ann_id": number,
-            "category_id": entries.classes[box["class"]],
-            "image_id": image["id"],
-            # Programs that use the toolkit take the part before the last "_" as the name of the image.
-            "file_name": f"{image['file_name'].removesuffix('.jpg')}_{number}.jpg",
-            "split": "train",
-            "sent_ids": sent_ids,
-            "sentences": [_sentence(*one) for one in zip(sent_ids, box["sentences"], strict=True)],
-        }
+                for box in boxes:
+                    category = entries.classes[box["class"]]
+                    number = annotations.number(box_fields(image, box["corners"], category))
+                    named = json.loads(as_json(box["sentences"]))  # pickle would refer to a text that two of them share
+                    sent_ids = list(range(sentences + 1, sentences + len(named) + 1))
+                    sentences = sent_ids[-1]
+                    ref = {
+                        "ref_id": number,
+                        "ann_id": number,
+                        "category_id": category,
+                        "image_id": image["id"],
+                        # Programs that use the toolkit take the part before the last "_" as the name of the image.
+                        "file_name": f"{image['file_name'].removesuffix('.jpg')}_{number}.jpg",
+                        "split": "train",
+                        "sent_ids": sent_ids,
+                        "sentences": [_sentence(*one) for one in zip(sent_ids, named, strict=True)],
+                    }
+                    refs.write(pickle.dumps(ref, 2)[2:-1] + b"a")
+            refs.write(b".")
+        return entries.counts
 
 
 def _sentence(number: int, sentence: dict[str, Any]) -> dict[str, Any]:

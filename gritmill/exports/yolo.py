@@ -50,16 +50,15 @@ class Yolo(ImageEntries):
         return origin_fields(sample.record)
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts:
-        """Writes the labels and `data.yaml`. The classes can be numbered only when all of them are known."""
-        with self.open_entries(shards, folder) as entries:
-            for lines in entries:
-                boxes = (box for line in lines for box in line["boxes"])
-                rows = (
-                    f"{entries.classes[box['class']] - 1} {' '.join(map(str, _centred(box['corners'])))}"
-                    for box in boxes
-                )
-                name = self.image_path_of(lines[0]["key"])
-                folder.write_lines(name.replace("images/", "labels/", 1).removesuffix(".jpg") + ".txt", rows)
+        """Writes the labels and `data.yaml`."""
+        entries = self.entries(shards, folder)
+        for lines in entries:
+            boxes = (box for line in lines for box in line["boxes"])
+            rows = (
+                f"{entries.classes[box['class']] - 1} {' '.join(map(str, _centred(box['corners'])))}" for box in boxes
+            )
+            name = self.image_path_of(lines[0]["key"])
+            folder.write_lines(name.replace("images/", "labels/", 1).removesuffix(".jpg") + ".txt", rows)
         data_yaml = {"train": "images", "val": "images", "names": dict(enumerate(entries.classes))}
         folder.write("data.yaml", yaml.safe_dump(data_yaml, sort_keys=False, allow_unicode=True).encode())
         return entries.counts
