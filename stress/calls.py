@@ -38,11 +38,17 @@ class Answer:
 
 
 def import_all() -> None:
-    """Imports every module of gritmill, so that no call has to."""
-    for package in (gritmill, pipeline, transforms):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+    """Imports every module of gritmill, so that no call has to. Those of a store whose client is not installed are left
+    out: no call needs them."""
+    packages = {one.__name__: one for one in (gritmill, pipeline, transforms)}
+    for name, package in packages.items():
+        for module in pkgutil.walk_packages(package.__path__, f"{name}."):
             if not module.name.endswith("__main__"):
-                importlib.import_module(module.name)
+                try:
+                    importlib.import_module(module.name)
+                except ModuleNotFoundError as error:
+                    if not error.name or error.name.partition(".")[0] in packages:
+                        raise
 
 
 class Running:
