@@ -6,6 +6,7 @@ word_lists   the lists of `predicates.yaml`, `quantities.yaml`, `stuff.yaml` and
 stuff        nouns that have no instances: sky, grass, road
 sentence     a parsed caption with its noun chunks, in the form that the rules use
 numerals     "two", "3 or 4", "half a dozen"; not "number 5", "50 in."
+single       "only one dog", "a lone dog"; not "a single bed"
 quantities   what the words of one noun chunk say about a number
 unsure       words that leave open whether a thing is there: "waiting for a bus", a quotation
 presence     what a caption says is not there: "no dog", "without a helmet"

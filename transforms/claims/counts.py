@@ -11,12 +11,12 @@ couple" without "of".
 
 from collections.abc import Iterator, Mapping
 
-from transforms.claims.numerals import Count, value_of
+from transforms.claims.numerals import Count, bound_of, value_of
 from transforms.claims.quantities import count_of
 from transforms.claims.sentence import NounChunk, Presence, Sentence
 from transforms.claims.stuff import is_stuff
 from transforms.claims.word_lists import no_places, words_of
-from transforms.records import AT_LEAST, Claim, ClaimKind
+from transforms.records import AT_LEAST, NONE, Claim, ClaimKind
 
 _DEFINITE = frozenset(("the", "these", "those", "all", "his", "her", "its", "their", "our", "my", "your", "both"))
 
@@ -57,4 +57,6 @@ def _partitive(sentence: Sentence, number: int) -> Count | None:
     value = 1 if words[before] == "one" else value_of(words[before])
     if words[before] in ("both", "several", "many", "few", "couple", "some"):
         value = 2
+    if bound_of(sentence, before, before, before) is NONE:  # "at most two of the dogs"
+        return None
     return Count(AT_LEAST, value, before, first - 1) if value else None

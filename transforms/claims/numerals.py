@@ -1,9 +1,10 @@
 """Numbers before a noun: "two dogs", "3 or 4 dogs", "twenty five dogs", "half a dozen eggs"; not "number 5"."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from transforms.claims.sentence import Sentence
+from transforms.claims.sentence import NEGATIONS, Sentence
 from transforms.claims.word_lists import read_list, words_of
 from transforms.records import AT_LEAST, EXACTLY, NONE
 
@@ -12,8 +13,14 @@ UNCOUNTED = 12
 
 _MOST = 100  # a larger number is a name, a year or a guess
 _RANGE = frozenset(("or", "to", "-", "–", "and/or"))
-_BETWEEN = _RANGE | {"and"}
+_BETWEEN = _RANGE | {"and", "("}
 MORE = frozenset(("more", "other", "additional", "extra"))
+ONLY = frozenset(("only", "just", "exactly", "precisely", "merely"))
+_BOUNDS_AFTER = {
+    **dict.fromkeys(("at least", "minimum", "min"), AT_LEAST),
+    **dict.fromkeys(("at most", "maximum", "max", "tops"), NONE),
+}
+_FINITE = frozenset(("VBZ", "VBP", "VBD", "MD"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +51,18 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
         value, last = value * UNCOUNTED, last + 1
     elif words[last] == "dozen" and "half" in words[max(token - 2, first) : token]:
         value = UNCOUNTED // 2
+    if last + 3 < head and words[last + 1] == "(" and value_of(words[last + 2]) == value:  # "two (2) dogs"
+        last += 3
     if last + 1 < head and (words[last + 1] in words_of("quantities", "uncounted") or sentence.tags[last + 1] == "CD"):
         return None
     if not words_of("quantities", "upper_bounds").isdisjoint(words[last + 1 : head]):  # "two or fewer dogs"
         return None
-    if _has_more_numbers(sentence, first, token, last, head):
+    if has_more_numbers(sentence, first, token, last, head) or is_of_others(sentence, token, head):
         return None
     predicate = EXACTLY
     if not MORE.isdisjoint(words[last + 1 : head]):
         predicate = AT_LEAST
-    bound = _bound(sentence, first, token)
+    bound = bound_of(sentence, first, token, head)
     if bound is NONE:
         return None
     if bound:
@@ -61,6 +70,17 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
     if "couple" in words[max(token - 2, first) : token]:  # "a couple dozen eggs", not "a couple with two kids"
         predicate, value = AT_LEAST, UNCOUNTED
     return _counted(sentence, predicate, value, first, last, head, of)
+
+
+def is_of_others(sentence: Sentence, token: int, head: int) -> bool:
+    """Whether "only" before a number says that there are others: "only two are brown". Not "there are only two"."""
+    if not token or sentence.words[token - 1] not in ONLY:
+        return False
+    top = sentence.top(sentence.chunk_at[head])
+    verb = sentence.heads[top]
+    if sentence.deps[top] not in ("nsubj", "nsubjpass") or sentence.children(verb, "expl"):
+        return False
+    return sentence.tags[verb] in _FINITE or bool(sentence.children(verb, "aux", "auxpass"))
 
 
 def _counted(sentence: Sentence, predicate: str, value: int, first: int, last: int, head: int, of: int) -> Count | None:
@@ -76,7 +96,7 @@ def _counted(sentence: Sentence, predicate: str, value: int, first: int, last: i
     return Count(predicate, value, start, max(last, of))
 
 
-def _has_more_numbers(sentence: Sentence, first: int, token: int, last: int, head: int) -> bool:
+def has_more_numbers(sentence: Sentence, first: int, token: int, last: int, head: int) -> bool:
     """Whether a chunk has another number, which is added or multiplied: "two red and three blue cars", "two by four
     boards", "two and a half men", "a red and two blue cars"."""
     after = sentence.words[last + 1 : head]
@@ -85,36 +105,58 @@ def _has_more_numbers(sentence: Sentence, first: int, token: int, last: int, hea
     return "CD" in sentence.tags[last + 1 : head] or "and" in sentence.words[first:token]
 
 
-def _bound(sentence: Sentence, first: int, token: int) -> str:
+def bound_of(sentence: Sentence, first: int, token: int, head: int) -> str:
     """ "At_least" after "at least", "over", "more than"; "none" after what says that there may be fewer; otherwise "".
+    token: the number, "couple" or "dozen", of a chunk that begins with the token `first`."""
+    bounds = (_bound_before(sentence, first, token), _bound_after(sentence, head))
+    return NONE if NONE in bounds else max(bounds)
 
-    Words outside of the chunk count only where they can belong to nothing else: a plane flies "over two cars".
-    """
+
+def _bound_before(sentence: Sentence, first: int, token: int) -> str:
+    """Words outside of the chunk count only where they can belong to nothing else: a plane flies "over two cars"."""
     words = sentence.words
+    while token > first and words[token - 1] in ("a", "an", "half"):  # "more than half a dozen"
+        token -= 1
     inside = words[max(token - 2, first) : token]
-    before = ["", "", *words[:first]][-2:] if token == first else ["", ""]
-    if before in (["up", "to"], ["at", "most"]):
+    three, *before = ("", "", "", *words[:token])[-3:]
+    is_outside = token == first
+    if before == ["at", "most"] or before in (["many", "as"], ["few", "as"]) or (is_outside and before == ["up", "to"]):
         return NONE
     if before[1] in ("than", "of") and before[0] in words_of("quantities", "upper_bounds"):  # "a maximum of"
         return NONE
     if not words_of("quantities", "at_least").isdisjoint(inside) or before[1] == "least":
         return AT_LEAST
-    if "than" in inside or before[1] == "than":
-        more = words_of("quantities", "more_than")
-        return AT_LEAST if not more.isdisjoint(words[max(token - 2, 0) : token]) else ""
-    opens = before[0] in ("", "is", "are", "was", "were") and first < 3
-    return AT_LEAST if before[1] == "over" and opens else ""
+    if before[1] == "than" and before[0] in words_of("quantities", "more_than"):
+        return NONE if three in NEGATIONS | {"no"} else AT_LEAST
+    opens = before[0] in ("", "is", "are", "was", "were")
+    if before[1] in ("under", "below"):  # "a room with under ten people", but not "a man under two umbrellas"
+        return NONE if opens or before[0] in ("with", "has", "have", "of") else ""
+    return AT_LEAST if before[1] == "over" and opens and first < 3 else ""
+
+
+def _bound_after(sentence: Sentence, head: int) -> str:
+    """The same of "two dogs at least", "two dogs at the very most", "two dogs max"."""
+    after = [word for word in sentence.words[head + 1 : head + 5] if word not in ("the", "very")]
+    return _BOUNDS_AFTER.get(" ".join(after[:2]), "") or _BOUNDS_AFTER.get("".join(after[:1]), "")
 
 
 def is_inexact(sentence: Sentence, first: int, token: int) -> bool:
     """Whether the words before a number say that it is none: "number 5", "about ten", "the other two"."""
-    inside, words = sentence.words[first:token], words_of("quantities", "not_counted")
-    if any(word in words for word in inside):
+    inside = sentence.words[first:token]
+    if is_approximate(inside) or not words_of("quantities", "not_counted").isdisjoint(inside):
         return True
     if token != first or not first:
         return False
+    before = sentence.words[first - 1]
+    if before == "." and first > 1:  # "approx. ten dogs"
+        before = sentence.words[first - 2] + "."
     is_capacity = sentence.words[first - 1] == "for" and first > 1 and _takes(sentence.words[first - 2])
-    return is_capacity or sentence.words[first - 1] in words_of("quantities", "names")
+    return is_capacity or before in words_of("quantities", "names")
+
+
+def is_approximate(words: Iterable[str]) -> bool:
+    """Whether the words before a number, "couple" or "dozen" say that it may be another one: "about", "fewer than"."""
+    return not words_of("quantities", "approximate").isdisjoint(words)
 
 
 def _takes(word: str) -> bool:

@@ -2,10 +2,11 @@
 
 from functools import cache
 
-from transforms.claims.numerals import UNCOUNTED, Count, is_inexact, numeral, value_of
+from transforms.claims.numerals import UNCOUNTED, Count, bound_of, is_approximate, is_inexact, numeral, value_of
 from transforms.claims.sentence import Sentence
+from transforms.claims.single import single_count
 from transforms.claims.word_lists import read_list, words_of
-from transforms.records import AT_LEAST, EXACTLY
+from transforms.records import AT_LEAST, EXACTLY, NONE
 
 _ARTICLES = frozenset(("a", "an", "another", "one"))
 
@@ -24,6 +25,8 @@ def plain_count(sentence: Sentence, first: int, head: int, of: int = -1) -> Coun
     words = sentence.words
     if any(sentence.tags[token] == "POS" for token in range(first, head)):
         return None  # "two men's bikes", "a man's hat"
+    if found := single_count(sentence, first, head, of):
+        return found
     for token in range(first, head):
         if words[token] == "one":
             break
@@ -39,7 +42,9 @@ def plain_count(sentence: Sentence, first: int, head: int, of: int = -1) -> Coun
     if first == head:
         return bare_plural(sentence, head, one_thing)
     if word in ("a", "an") and words[first + 1] in ("few", "couple"):
-        return Count(AT_LEAST if words[first + 1] == "few" else EXACTLY, 2, first, first + 1) if plural else None
+        bound = bound_of(sentence, first, first + 1, head)
+        predicate = EXACTLY if words[first + 1] == "couple" and not bound else AT_LEAST
+        return Count(predicate, 2, first, first + 1) if plural and bound is not NONE else None
     if word in ("a", "an") and words[first + 1] in words_of("quantities", "several"):  # "a few", "a many"
         return Count(AT_LEAST, 2, first, first + 1) if plural else None
     if word in _ARTICLES:
@@ -87,8 +92,11 @@ def _measured(sentence: Sentence, first: int, of: int, head: int) -> Count | Non
         return _pair_of_one(sentence, first, measure, of)
     if word in ("few", "couple", "lot", "dozen") and words[first] in ("the", "this", "that", "last", "first"):
         return None
+    bound = bound_of(sentence, first, measure, head)
+    if bound is NONE or (measures().get(word) and is_approximate(words[first:measure])):
+        return None
     if word in words_of("quantities", "uncounted"):
-        return _dozens(sentence, first, measure, of) if plural else None
+        return _dozens(sentence, first, measure, of, bound) if plural else None
     exact = counted and inner is not None and inner.predicate == EXACTLY
     if exact and _multiplies(sentence, first, measure):
         return None
@@ -100,7 +108,7 @@ def _measured(sentence: Sentence, first: int, of: int, head: int) -> Count | Non
         return inner
     number = measures()[word]
     single = measure == first or words[first] in ("a", "the", "an", "this", "that", "another", "each")
-    if number and single and (plural or number == 2) and not _is_qualified(sentence, first, measure):
+    if number and single and not bound and (plural or number == 2) and not _is_qualified(sentence, first, measure):
         return Count(EXACTLY, number, first, of)
     return Count(AT_LEAST, 2, first, of) if plural else None
 
@@ -129,10 +137,10 @@ def _is_qualified(sentence: Sentence, first: int, measure: int) -> bool:
     return is_inexact(sentence, first, measure) or any(word == "half" or value_of(word) for word in words)
 
 
-def _dozens(sentence: Sentence, first: int, measure: int, of: int) -> Count:
-    """ "Dozens of people": at least twelve. "A dozen of": twelve."""
+def _dozens(sentence: Sentence, first: int, measure: int, of: int, bound: str) -> Count:
+    """ "Dozens of people": at least twelve. "A dozen of": twelve. bound: of `bound_of`."""
     words = sentence.words
-    is_exact = "couple" not in words[first:measure] and not _is_qualified(sentence, first, measure)
+    is_exact = not bound and "couple" not in words[first:measure] and not _is_qualified(sentence, first, measure)
     if words[measure] == "dozen" and is_exact:
         return Count(EXACTLY, UNCOUNTED, first, of)
     return Count(AT_LEAST, UNCOUNTED, first, of)

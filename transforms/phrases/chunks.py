@@ -3,6 +3,9 @@
 The borders depend on the tree, and a parser makes two mistakes again and again in captions: it takes the last noun of
 a compound for a verb ("A red stop" / "sign"), and it takes the first of two coordinated nouns for a modifier of the
 second one ("a red tank top and blue jeans"). The words tell: a known name, a colour or a number.
+
+It takes the "at" of "at most two dogs" for a preposition. The one of "at least two dogs" is in the chunk, as in the
+treebanks, so both are here.
 """
 
 from collections.abc import Iterator
@@ -11,11 +14,13 @@ from spacy.symbols import NOUN, PROPN
 from spacy.tokens import Doc, Token
 
 from transforms.phrases.class_names import compounds
-from transforms.phrases.parsed_caption import ParsedCaption
+from transforms.phrases.parsed_caption import BOUNDS, ParsedCaption
 
 _AND = frozenset(("and", "or", "&"))
 _OPENS_PHRASE = frozenset(("DT", "CD", "PRP$", "DET", "NUM"))
 """Tags, or word classes where there are no tags, of words that begin a noun phrase."""
+
+_NUMBERS = frozenset(("CD", "NUM"))
 
 _COLOURS = frozenset(
     (
@@ -37,6 +42,7 @@ def noun_chunks(doc: Doc, caption: ParsedCaption) -> Iterator[tuple[range, int]]
     chunks = _with_hyphenated(caption, chunks)
     taken = {token for tokens, _ in chunks for token in tokens}
     for tokens, root in chunks:
+        tokens = _with_bound(caption, tokens, taken) if caption.may_have_bound else tokens
         tokens, root = _with_rest_of_compound(caption, tokens, root, taken)
         yield from _coordinated(caption, tokens, root)
 
@@ -64,6 +70,25 @@ def _with_rest_of_compound(caption: ParsedCaption, tokens: range, root: int, tak
     noun, before = caption.tokens[following], caption.tokens[root]
     is_rest = caption.heads[root] == following and f"{before.lower_} {noun.lower_}" in compounds()
     return (range(tokens[0], following + 1), following) if is_rest else (tokens, root)
+
+
+def _with_bound(caption: ParsedCaption, tokens: range, taken: set[int]) -> range:
+    """Adds what is missing of "at most", "at the very least" before the number that a chunk begins with."""
+    bound = tokens[0]
+    while bound < tokens[-1] and caption.tokens[bound].lower_ in ("the", "very"):
+        bound += 1
+    if caption.tokens[bound].lower_ not in BOUNDS:
+        bound = tokens[0] - 1
+    if bound < 1 or caption.tokens[bound].lower_ not in BOUNDS:
+        return tokens
+    number = caption.tokens[min(bound + 1, tokens[-1])]
+    if (number.tag_ or number.pos_) not in _NUMBERS and number.lower_ not in ("a", "an"):
+        return tokens
+    first = bound - 1
+    while first > 0 and caption.tokens[first].lower_ in ("the", "very"):
+        first -= 1
+    is_bound = caption.tokens[first].lower_ == "at" and taken.isdisjoint(range(first, tokens[0]))
+    return range(min(first, tokens[0]), tokens.stop) if is_bound else tokens
 
 
 def _coordinated(caption: ParsedCaption, tokens: range, root: int) -> Iterator[tuple[range, int]]:

@@ -65,6 +65,7 @@ def find_phrases(doc: Doc, rules: PhraseRules) -> Phrases:
 
 def _parts(doc: Doc, caption: ParsedCaption) -> Iterator[_Part]:
     for chunk, root in noun_chunks(doc, caption):
+        caption.keep_brackets(chunk, root)
         for part in caption.between_separators(chunk):
             if caption.corrected and all(caption.tokens[token].is_space for token in part):
                 continue
@@ -126,6 +127,8 @@ def _expression(caption: ParsedCaption, tokens: range, head: int) -> range:
     subtree = caption.subtree(head)
     if subtree is None:
         return tokens
+    if caption.corrected and tokens.start < subtree.start < tokens.stop:  # "at" of "at most two dogs" is not in it
+        subtree = range(tokens.start, subtree.stop)
     around = next((run for run in caption.between_separators(subtree) if tokens[0] in run), range(0))
     while True:
         parts = caption.split_at_half_quotes(caption.trimmed(around, BROKEN_ENDS), BROKEN_ENDS)

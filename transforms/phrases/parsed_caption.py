@@ -19,7 +19,20 @@ from transforms.phrases.quotations import quotation_marks
 NOUN_TAGS = (NOUN, PROPN, PRON)
 
 _SEPARATOR_CHARS = frozenset("-–—|~•·»/:()[]")
-_BRACKETS = frozenset("()[]{}<>（）［］｛｝【】〔〕〈〉《》")
+BRACKETS = frozenset("()[]{}<>（）［］｛｝【】〔〕〈〉《》⟨⟩⟪⟫⟦⟧❨❩❲❳〖〗〘〙〚〛⦅⦆｟｠")
+
+BOUNDS = frozenset(("most", "least"))
+"""With "at" before a number."""
+
+_CLOSING = {"(": ")", "[": "]", "{": "}", "（": "）", "［": "］"}
+_DESCRIBES = frozenset(
+    (
+        *("JJ", "JJR", "JJS", "RB", "RBR", "RBS", "VBN", "VBG", "CD", "CC", "HYPH", ","),
+        *("ADJ", "ADV", "VERB", "NUM", "CCONJ", "PUNCT"),
+    )
+)
+_DETERMINES = frozenset(("DT", "PDT", "PRP$", "DET", "PRON"))
+"""Tags, or word classes where there are no tags, of words before a noun."""
 
 _FUNCTION_WORDS = frozenset(
     (
@@ -48,8 +61,9 @@ class ParsedCaption:
     spreads: for each token, the first and the last of itself and the tokens that depend on it directly.
     conjuncts: the tokens that are a conjunct, and the tokens that a later token is a conjunct of.
     may_have_separator: False if the caption contains no separator character.
+    may_have_bound: False if it contains none of `BOUNDS`.
     quotes: for each token with a quotation mark, the one with the other half of the pair; empty if the ends of phrases
-      are not corrected. Pairs do not cross each other.
+      are not corrected. Pairs do not cross each other. Also brackets within a noun phrase, see `keep_brackets`.
     corrected: whether the ends of phrases are corrected: each bracket separates, and function words end no phrase.
     """
 
@@ -58,6 +72,7 @@ class ParsedCaption:
     spreads: list[tuple[int, int]]
     conjuncts: set[int]
     may_have_separator: bool
+    may_have_bound: bool
     quotes: dict[int, int]
     corrected: bool
 
@@ -74,11 +89,13 @@ class ParsedCaption:
         for number, token in enumerate(tokens):
             if token.dep == conj and heads[number] != number:
                 conjuncts.update((number, heads[number]) if heads[number] < number else (number,))
-        separators = _SEPARATOR_CHARS | _BRACKETS if corrected else _SEPARATOR_CHARS
+        text = doc.text  # spaCy joins it from the tokens each time
+        separators = _SEPARATOR_CHARS | BRACKETS if corrected else _SEPARATOR_CHARS
         spreads = list(zip(firsts, lasts, strict=True))
-        may_have_separator = not separators.isdisjoint(doc.text)
-        quotes = _quotes(tokens, doc.text) if corrected else {}
-        return cls(tokens, heads, spreads, conjuncts, may_have_separator, quotes, corrected)
+        may_have_separator = not separators.isdisjoint(text)
+        quotes = _quotes(tokens, text) if corrected else {}
+        may_have_bound = corrected and any(map(text.lower().__contains__, BOUNDS))
+        return cls(tokens, heads, spreads, conjuncts, may_have_separator, may_have_bound, quotes, corrected)
 
     def characters(self, tokens: range) -> tuple[int, int]:
         """Start and end of the tokens in the caption, as character offsets, end exclusive."""
@@ -171,6 +188,24 @@ class ParsedCaption:
                 return None
         return inside
 
+    def keep_brackets(self, tokens: range, root: int) -> None:
+        """Makes brackets around adjectives and numbers of a noun chunk separate nothing: "a (brown) dog", "two (2)
+        dogs". At its start or after a noun, they say something else: "(left) a view", "the guard (left) John". root: of
+        the chunk."""
+        if not self.corrected or not self.may_have_separator:
+            return
+        opened = -1
+        for token in range(tokens.start, min(root, tokens.stop)):
+            word = self.tokens[token]
+            if opened >= 0 and word.text == _CLOSING[self.tokens[opened].text]:
+                if token > opened + 1:
+                    self.quotes |= {opened: token, token: opened}
+                opened = -1
+            elif opened < 0 and token > tokens.start and word.text in _CLOSING:
+                opened = token
+            elif (word.tag_ or word.pos_) not in (_DESCRIBES if opened >= 0 else _DESCRIBES | _DETERMINES):
+                return
+
     def between_separators(self, tokens: range) -> Sequence[range]:
         """The tokens, split at the separators. One range of all tokens if all of them are separators."""
         if not self.may_have_separator:
@@ -197,8 +232,10 @@ class ParsedCaption:
         return text in words or (len(text) > 1 and text.lower() in words)
 
     def _separates(self, token: int) -> bool:
+        if token in self.quotes:
+            return False
         word = self.tokens[token]
-        is_bracket = self.corrected and not _BRACKETS.isdisjoint(word.text) and not self.is_word(token)
+        is_bracket = self.corrected and not BRACKETS.isdisjoint(word.text) and not self.is_word(token)
         return is_bracket or _separates(word)
 
 

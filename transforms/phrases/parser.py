@@ -8,19 +8,26 @@ from spacy.language import Language
 from spacy.tokenizer import Tokenizer
 
 from transforms import bundled
+from transforms.phrases.parsed_caption import BRACKETS
 
 # Noun chunks need only a parser and part-of-speech tags. These components cost time (a lemmatizer: a third of it).
 _UNUSED = ("ner", "lemmatizer", "trainable_lemmatizer", "entity_linker", "entity_ruler", "textcat", "senter")
 
-_BRACKETS = r"[()\[\]{}<>|（）［］｛｝【】〔〕〈〉《》「」『』]"
+_BRACKETS = f"[{re.escape(''.join(sorted(BRACKETS)))}|「」『』｢｣]"
 _QUOTES = r'(?<![\d"])["＂“”„«»‹›]+(?!s\b)'  # 8"x10" has inches, and in dog"s it is a wrong apostrophe
+# At the ends of words: quotation marks that spaCy does not know, signs and emoji, and characters that nobody sees. The
+# second range has digits in circles, which are words.
+_SIGNS = (
+    f"(?:{_BRACKETS}|[~•＂‛‟‹›\u301d-\u301f\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufe0e\ufe0f]"
+    "|(?!\\w)[\u2190-\u27ff\u2900-\u2bff\U0001f000-\U0001faff])"
+)
 
 
 def load_parser(model: str, split_brackets: bool = False) -> Language:
     """Loads the spaCy pipeline `model` (embedded, package or folder), without components that noun chunks do not need.
 
-    split_brackets: whether a bracket or a quotation mark within a word is a token: spaCy's tokenizers leave "Hooks(045"
-      and 'Rock"n' a word.
+    split_brackets: whether a bracket or a quotation mark within a word is a token, and a sign at an end of one: spaCy's
+      tokenizers leave "Hooks(045", 'Rock"n', "‹dog" and "🟢Sale" a word.
 
     Raises:
       OSError: the pipeline is not installed.
@@ -42,6 +49,14 @@ def _split_at_brackets(nlp: Language) -> None:
         return
     # Otherwise the last word of "(a shirt in size 8)" is a smiley.
     tokenizer.rules = {word: parts for word, parts in (tokenizer.rules or {}).items() if not re.search(_BRACKETS, word)}
-    pattern = getattr(getattr(tokenizer.infix_finditer, "__self__", None), "pattern", "")  # a method of a regex
-    if pattern:
-        tokenizer.infix_finditer = re.compile(f"{pattern}|{_BRACKETS}|{_QUOTES}").finditer
+    if infix := _pattern(tokenizer.infix_finditer):
+        tokenizer.infix_finditer = re.compile(f"{infix}|{_BRACKETS}|{_QUOTES}").finditer
+    if prefix := _pattern(tokenizer.prefix_search):
+        tokenizer.prefix_search = re.compile(f"{prefix}|^{_SIGNS}").search
+    if suffix := _pattern(tokenizer.suffix_search):
+        tokenizer.suffix_search = re.compile(f"{suffix}|{_SIGNS}$").search
+
+
+def _pattern(method: Any) -> str:
+    """The pattern of a method of a regex; empty if it is of something else."""
+    return str(getattr(getattr(method, "__self__", None), "pattern", ""))

@@ -27,8 +27,11 @@ _WORD = re.compile(r"[^\W_]+")
 
 _ARTICLES = frozenset(("a", "an", "the", "one"))
 _ONE = frozenset(("a", "an", "one"))
-_DETERMINERS = _ARTICLES | frozenset(
-    ("this", "that", "these", "those", "its", "his", "her", "their", "my", "our", "your", "some", "own", "only", "just")
+_ALONE = frozenset(("only", "just", "exactly", "lone", "solitary"))
+_DETERMINERS = (
+    _ARTICLES
+    | _ALONE
+    | frozenset(("this", "that", "these", "those", "its", "his", "her", "their", "my", "our", "your", "some", "own"))
 )
 """With words that say nothing of the thing itself."""
 _OF_SEVERAL = frozenset(

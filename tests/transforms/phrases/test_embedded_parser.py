@@ -172,6 +172,19 @@ def test_what_an_agency_appends_goes_and_the_thing_stays(phrases, caption, expec
         ('a 6" pipe and a 7" pipe', [('a 6" pipe', "pipe"), ('a 7" pipe', "pipe")]),
         ('"Office Desk 47"" x 12"" Panel"', [("Office Desk", "Desk"), ('x 12"" Panel', "Panel")]),
         ("10% Royalty Free Stock Images", []),  # a sign is no head
+        # Brackets around what describes the thing are part of it; elsewhere, they hold something else.
+        ("a (brown) dog on a mat", [("a (brown) dog", "dog"), ("a mat", "mat")]),
+        ("two (2) dogs and his [very old] cat", [("two (2) dogs", "dogs"), ("his [very old] cat", "cat")]),
+        ("a red (and white) shirt", [("a red (and white) shirt", "shirt")]),
+        ("an （old） man's hat", [("an （old） man's hat", "hat")]),
+        ("(left) a dog", [("a dog", "dog")]),
+        ("the guard (left) John Smith", [("the guard", "guard"), ("John Smith", "Smith")]),
+        ("a dog (a cat) on a mat", [("a dog", "dog"), ("a cat", "cat"), ("a mat", "mat")]),
+        ("a (brown dog", [("brown dog", "dog")]),
+        ("There are at most two dogs", [("at most two dogs", "dogs")]),
+        ("A mat with at the very least a dozen eggs", [("A mat", "mat"), ("at the very least a dozen eggs", "eggs")]),
+        ("A man at most shows two dogs", [("A man", "man"), ("two dogs", "dogs")]),
+        ("A man looks at most dogs", [("A man", "man"), ("most dogs", "dogs")]),
     ],
 )
 def test_a_phrase_ends_where_the_thing_ends(phrases, caption, expected):
@@ -214,6 +227,8 @@ def test_a_phrase_ends_where_the_thing_ends(phrases, caption, expected):
         ('A game at a fair called "Ball In The Bog"', {"a fair": "a fair called"}),
         ("Tablet computers in '2001: A Space Odyssey'", {"Tablet computers": "Tablet computers"}),
         ('A shirt that says "love" and a hat', {"A shirt": 'A shirt that says "love" and a hat'}),
+        ("the (wet) dog near a (brown) mat", {"the (wet) dog": "the (wet) dog near a (brown) mat"}),
+        ("A mat with at most two dogs near a man", {"at most two dogs": "at most two dogs near a man"}),
         ("Wizards at War (Young Wizards, #8)", {"Young Wizards": "Young Wizards, #8"}),
     ],
 )
@@ -315,6 +330,10 @@ _MARKS = (
     "（）",
     "【】",
     "《》",
+    "❝❞",
+    "〝〞",
+    "‛’",
+    "⟨⟩",
 )
 
 
@@ -354,3 +373,24 @@ def test_no_phrase_and_no_expression_has_half_a_pair(parser_of_module, parts):
     for start, end in spans:
         inside = [[start <= mark < end for mark in marks] for marks in pairs]
         assert all(first == last for first, last in inside), (caption, caption[start:end])
+
+
+@given(st.sampled_from(('""', "“”", "«»", "‹›", "「」", "『』", "''", "‘’")), _WORDS, _WORDS, _WORDS, st.booleans())
+def test_marks_within_marks_of_the_same_kind_are_in_pairs(parser_of_module, marks, before, inside, after, with_end):
+    opening, closing = marks
+    texts = (f"a {' '.join(before)} {opening}dog ", f"{opening}cat {' '.join(inside)} mat{closing}")
+    caption = f"{''.join(texts)} {' '.join(after) * with_end} hat{closing} in a house"
+    pairs = [(caption.index(opening), caption.rindex(closing)), (len(texts[0]), len("".join(texts)) - 1)]
+    [pair] = extract(parser_of_module, [caption], RULES)
+    spans = [(one.start, one.end) for one in pair.phrases]
+    spans += [(one.expression_start, one.expression_end) for one in pair.phrases]
+    for start, end in spans:
+        inner = [[start <= mark < end for mark in marks] for marks in pairs]
+        assert all(first == last for first, last in inner), (caption, caption[start:end])
+
+
+@given(st.sampled_from((*_MARKS, "~~", "••", "→←", "🟢🟢", "❤️", "\u200b\u200b", "\u202a\u202c", "||")), st.booleans())
+def test_no_head_has_a_mark_or_sign_that_is_not_part_of_its_word(phrases, marks, is_first):
+    caption = f"{'' if is_first else 'A red '}{marks[0]}dog{marks[1:]} on a mat"
+    heads = [head for _, head in phrases(caption)[0]]
+    assert heads == ["dog", "mat"]
