@@ -7,7 +7,7 @@ from pipeline import files, layout
 from pipeline.sources.member_names import is_image_name
 from transforms.wording import counted
 
-_CURE = "which audit does not read; convert it to COCO's format, or audit the run of gritmill that it was exported from"
+_CURE = "which audit does not read; convert the data to COCO's format, or audit the run that was exported"
 _YOLO = re.compile(r"[0-9]+( -?[0-9.]+(e-?[0-9]+)?){4,}\s*")
 _FLICKR = re.compile(r"\[/EN#[0-9]+/")
 

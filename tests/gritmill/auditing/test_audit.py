@@ -583,7 +583,7 @@ def test_inputs_that_match_nothing_are_refused(tmp_path):
             gritmill.audit(tmp_path / path)
 
 
-YOLO = "of YOLO, which audit does not read; convert it to COCO's format, or audit the run of gritmill that it was"
+YOLO = "of YOLO, which audit does not read; convert the data to COCO's format, or audit the run that was exported"
 DETECTIONS = "detections of gritmill, which have no records; name the folder of their run, after gritmill pack"
 KINDS = "no file in it ends with .parquet, .jsonl, .ndjson, .json, .tar, .tgz, .tsv"
 

@@ -36,7 +36,7 @@ def count_places(config: Mapping[str, Any], width: int, height: int) -> int | No
     stages = [int(name.removeprefix("stage")) for name in backbone.get("out_features") or ()]
     if backbone.get("model_type") != "swin" or not stages:
         return None
-    strides = [backbone.get("patch_size", 4) << (stage - 1) for stage in stages]
+    strides = [int(backbone.get("patch_size", 4)) << (stage - 1) for stage in stages]
     maps = [(ceil(width / stride), ceil(height / stride)) for stride in strides]
     while len(maps) < config.get("num_feature_levels", 4):  # each by a convolution of stride 2
         maps.append((ceil(maps[-1][0] / 2), ceil(maps[-1][1] / 2)))
@@ -62,7 +62,9 @@ def check_input(settings: GroundingDinoSettings, folder: Path) -> None:
     folder: of the checkpoint. The file of its processor is missing if workers are to download it from the hub.
     """
     found = [_read(folder / name) for name in _PROCESSORS]
-    size = next((one["size"] for one in (found[0].get("image_processor") or {}, found[1]) if one.get("size")), {})
+    size: dict[str, int] = next(
+        (one["size"] for one in (found[0].get("image_processor") or {}, found[1]) if one.get("size")), {}
+    )
     if not (size or settings.short_side):
         return
     short, long = input_sides(settings, size)
