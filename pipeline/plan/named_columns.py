@@ -1,7 +1,7 @@
 """Columns that the settings name: whether sources have them, or a name is misspelt or that of another column."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.configuration import ColumnSettings, Configuration
 from pipeline.faults import CallError
@@ -23,6 +23,8 @@ class NamedColumn:
     def explain(self, known: Fields) -> str:
         """What a source has instead of the names, to follow "it has". Empty if it has one of them."""
         role = self.key.rpartition(".")[2]
+        if role in ("caption", "image") and known.used and "captions" not in known.used.values():
+            return f"captions and images in one column, {next(iter(known.used))}; name that of the {role}s"
         beside = self.key == _CONDITIONS or not getattr(ColumnSettings(), role)  # they see no captions and images
         used = known.used if beside else {}
         usable = [name for name in known.names if name not in used]
@@ -64,6 +66,8 @@ def tell_missing(named: Sequence[NamedColumn], known: Fields, of_pairs: Collecti
     """
     if known is NO_FIELDS:  # of kinds of which only the pairs are known
         known = Fields(of_pairs, {})
+    names = [*known.names, *(name for name in of_pairs if name not in _OF_EVERY_PAIR)]
+    known = replace(known, names=list(dict.fromkeys(names)))
     for column in named if known.names or of_pairs else ():
         if line := column.explain(known):
             yield f"{column.key}: {subject} have {line}"

@@ -14,6 +14,7 @@ from typing import Any
 from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
 
 _DEFAULT_SIDES = (800, 1333)
+_STAGES = ("stage1", "stage2", "stage3", "stage4")
 _PROCESSORS = ("processor_config.json", "preprocessor_config.json")  # as transformers 5 and earlier ones write it
 
 
@@ -33,10 +34,11 @@ def input_sides(settings: GroundingDinoSettings, size: Mapping[str, int]) -> tup
 def count_places(config: Mapping[str, Any], width: int, height: int) -> int | None:
     """The places of the feature maps. config: the content of config.json. None for another backbone than Swin."""
     backbone = config.get("backbone_config") or {}
-    stages = [int(name.removeprefix("stage")) for name in backbone.get("out_features") or ()]
-    if backbone.get("model_type") != "swin" or not stages:
+    stages = [int(name.removeprefix("stage")) for name in backbone.get("out_features") or () if name in _STAGES]
+    patch = backbone.get("patch_size", 4)
+    if backbone.get("model_type") != "swin" or not stages or not isinstance(patch, int):
         return None
-    strides = [backbone.get("patch_size", 4) << (stage - 1) for stage in stages]
+    strides = [patch << (stage - 1) for stage in stages]
     maps = [(ceil(width / stride), ceil(height / stride)) for stride in strides]
     while len(maps) < config.get("num_feature_levels", 4):  # each by a convolution of stride 2
         maps.append((ceil(maps[-1][0] / 2), ceil(maps[-1][1] / 2)))
@@ -62,7 +64,8 @@ def check_input(settings: GroundingDinoSettings, folder: Path) -> None:
     folder: of the checkpoint. The file of its processor is missing if workers are to download it from the hub.
     """
     found = [_read(folder / name) for name in _PROCESSORS]
-    size = next((one["size"] for one in (found[0].get("image_processor") or {}, found[1]) if one.get("size")), {})
+    sizes = (one.get("size") for one in (found[0].get("image_processor") or {}, found[1]))
+    size: dict[str, int] = next((size for size in sizes if isinstance(size, dict)), {})
     if not (size or settings.short_side):
         return
     short, long = input_sides(settings, size)
