@@ -38,6 +38,8 @@ the check, nobody would notice that a store mistakes a part of the file for such
 
 _HDFS = ("hdfs", "webhdfs")
 _HTTP_MISSING = (404, 410)
+_HTTP_AWAY = (0, 429, 502, 503, 504)
+"""Status of a web server that is not there, or busy, for any file. 0: no answer."""
 
 _CLIENTS = ("aiohttp", "azure", "botocore", "gcsfs", "google")
 """Packages whose exceptions are not those of Python's file systems."""
@@ -445,7 +447,8 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
         yield
     except NotImplementedError as error:
         raise CallError(f"{uri}: gritmill cannot {action} files of {scheme_of(uri)}://") from error
-    except Exception as error:
+    except Exception as caught:
+        error = _http_away(caught) or caught
         status = next(filter(None, (getattr(error, name, None) for name in ("status_code", "code", "status"))), None)
         line = first_line(error)
         forbidden = isinstance(error, OSError) and str(error).startswith("Forbidden: ")  # gcsfs, with the URL
@@ -462,6 +465,13 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
         if _is_of_client(error) and not (is_missing(error) or isinstance(error, FileExistsError)):
             raise ConnectionError(f"{place_of(uri)}: cannot {action} {uri}: {line}") from error
         raise
+
+
+def _http_away(error: Exception) -> Exception | None:
+    """What says that a web server cannot be reached, or is busy, if fsspec made a missing file of it."""
+    cause = error.__cause__
+    away = isinstance(error, FileNotFoundError) and getattr(cause, "status", 0) in _HTTP_AWAY
+    return cause if away and isinstance(cause, Exception) and _is_of_http(cause) else None
 
 
 def _lacks_bucket(error: BaseException) -> bool:
