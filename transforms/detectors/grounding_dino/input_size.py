@@ -6,6 +6,7 @@ input with fewer places makes torch fail: tiny has 900 queries, and 882 places i
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import count
 from math import ceil
 from pathlib import Path
@@ -14,7 +15,6 @@ from typing import Any
 from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
 
 _DEFAULT_SIDES = (800, 1333)
-_PROCESSORS = ("processor_config.json", "preprocessor_config.json")  # as transformers 5 and earlier ones write it
 
 
 def input_sides(settings: GroundingDinoSettings, size: Mapping[str, int]) -> tuple[int, int]:
@@ -36,7 +36,7 @@ def count_places(config: Mapping[str, Any], width: int, height: int) -> int | No
     stages = [int(name.removeprefix("stage")) for name in backbone.get("out_features") or ()]
     if backbone.get("model_type") != "swin" or not stages:
         return None
-    strides = [backbone.get("patch_size", 4) << (stage - 1) for stage in stages]
+    strides = [int(backbone.get("patch_size", 4)) << (stage - 1) for stage in stages]
     maps = [(ceil(width / stride), ceil(height / stride)) for stride in strides]
     while len(maps) < config.get("num_feature_levels", 4):  # each by a convolution of stride 2
         maps.append((ceil(maps[-1][0] / 2), ceil(maps[-1][1] / 2)))
@@ -61,21 +61,23 @@ def check_input(settings: GroundingDinoSettings, folder: Path) -> None:
 
     folder: of the checkpoint. The file of its processor is missing if workers are to download it from the hub.
     """
-    found = [_read(folder / name) for name in _PROCESSORS]
-    size = next((one["size"] for one in (found[0].get("image_processor") or {}, found[1]) if one.get("size")), {})
-    if not (size or settings.short_side):
-        return
-    short, long = input_sides(settings, size)
-    step, config = settings.canvas_step, _read(folder / "config.json")
-    if step > long:
-        raise ValueError(f"detector.canvas_step: {step} is more than the long side, {long}")
-    side = min(max(round(short / step), 1), long // step) * step
-    if problem := explain_small(config, side, side):
-        key = "long_side" if side < short - step / 2 else "short_side"
-        least = least_side(config, step)
-        raise ValueError(f"detector.{key}: {long if key == 'long_side' else short}: {problem}; use at least {least}")
+    size = _processor_size(folder)
+    if size or settings.short_side:
+        short, long = input_sides(settings, size)
+        step, config = settings.canvas_step, _read(folder / "config.json")
+        side = min(max(round(short / step), 1), max(long // step, 1)) * step  # as `ResizeRule`, which imports torch
+        if problem := explain_small(config, side, side):
+            raise ValueError(f"detector.short_side: {short}: {problem}; use at least {least_side(config, step)}")
+
+
+def _processor_size(folder: Path) -> dict[str, int]:
+    """The size in the file of the processor. Empty if there is none, or only the number of early releases."""
+    contents = [_read(folder / name) for name in ("processor_config.json", "preprocessor_config.json")]
+    sizes = [(content.get("image_processor") or content).get("size") for content in contents]
+    return next((size for size in sizes if isinstance(size, dict)), {})
 
 
 def _read(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_bytes()) if path.is_file() else {}
-    return content if isinstance(content, dict) else {}
+    with suppress(OSError, ValueError, TypeError):  # whoever loads the checkpoint says what is wrong with it
+        return dict(json.loads(path.read_bytes()))
+    return {}
