@@ -97,7 +97,14 @@ def test_a_new_run_with_too_small_an_input_is_refused(tmp_path, grounding_dino, 
 
 
 def test_sizes_that_work_are_taken(tmp_path, grounding_dino):
-    for values in ({}, {"short_side": 48}, {"canvas_step": 1}, {"long_side": 10**9}, {"canvas_step": 96}, {"canvas_step": 97}):
+    for values in (
+        {},
+        {"short_side": 48},
+        {"canvas_step": 1},
+        {"long_side": 10**9},
+        {"canvas_step": 96},
+        {"canvas_step": 97},
+    ):
         check_input(settings(grounding_dino, **values), grounding_dino)
     (tmp_path / "config.json").write_text(json.dumps(TINY))
     check_input(settings(tmp_path), tmp_path)  # of the hub: its processor is not on this machine yet
