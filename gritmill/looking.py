@@ -107,7 +107,7 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
     from pipeline.faults import CallError, SourceFault, first_line
     from pipeline.plan.named_columns import named_columns, tell_missing
     from pipeline.plan.plan_sources import plan_sources
-    from pipeline.plan.unused_settings import is_used
+    from pipeline.plan.unused_settings import is_used, unused_settings
     from pipeline.sources import fields, notices
     from transforms.filters import columns_of
     from transforms.wording import counted
@@ -131,6 +131,8 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
                 columns.update(() if pair.error else columns_of(pair))
             named = [one for one in named_columns(configuration) if is_used(one.key, planned.kind)]
             found.notices += tell_missing(named, fields(source, start), columns, "the first pairs")
+            unused = unused_settings(configuration, {planned.kind})
+            found.notices += [f"{key} has no effect: {why}" for key, why in unused if key.startswith("source.")]
             found.notices += _unused_boxes(columns, configuration.source.annotations)
             if missing := [word for word in words if word.lower() in _NO_TEXTS]:
                 number = counted(sum(words[word] for word in missing), "caption")

@@ -9,7 +9,8 @@ read_file      a file -> rows, as dictionaries or texts
 read_rows      recognises the format of a file, and reads its rows in it
 find_files     inputs -> files
 check_words    what the words of a span say about it
-same_image     rows of one image that name different files
+other_formats  data that is not read, and what to do
+same_image     which rows have the same image
 checked_row    a row with what several checks need
 checks         the table of checks
 claims         the claims of captions, held against the boxes

@@ -35,8 +35,8 @@ def audit(
 
     Returns:
       `files`: for each file `uri`, `taken` (what it was taken for), `rows`, `broken` and `fault` (why it cannot be
-      read, or not completely). `left_out`: a line for each file whose format is unknown. `runs`: folders of gritmill's
-      runs that files belong to, if their records have claims, and not all boxes come from the source.
+      read, or not completely). `left_out`: a line for each file or folder whose format is unknown. `runs`: folders of
+      gritmill's runs that files belong to, if their records have claims, and not all boxes come from the source.
       `counts`: the numbers of pictures, pairs, boxes, ….
       `checks`: by name, `title`, `found` among `of` of the `unit`, `per_thousand` with its interval of 95 %, `low` and
       `high` (None if `of` is 0), and `examples`. `claims`: by kind, the same for each verdict, and the number of each
@@ -55,5 +55,6 @@ def audit(
     from gritmill.auditing.run import run
 
     reader = RowReader.from_options(format, dialect, column)
-    found = find_files(paths)
-    return run(found, reader, limit, examples, not no_claims) | {"runs": runs_with_claims(found)}
+    left_out: list[str] = []
+    found = find_files(paths, left_out.append)
+    return run(found, reader, limit, examples, not no_claims, left_out) | {"runs": runs_with_claims(found)}

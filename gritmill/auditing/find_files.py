@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
+from gritmill.auditing.other_formats import explain_folder, explain_nothing
 from pipeline import files, layout
 from pipeline.faults import CallError, RunFault
 from pipeline.files.typed import find_typed
@@ -23,7 +24,7 @@ _OF_EXPORT = re.compile(rf"(.+)/(?:{re.escape(layout.EXPORT)}|parts/[^/]+)\Z", r
 """A file that an export has, finished or not, before any other one repeats its rows."""
 
 
-def find_files(inputs: Sequence[str]) -> list[str]:
+def find_files(inputs: Sequence[str], tell: Callable[[str], object]) -> list[str]:
     """The URIs of the files that paths, globs, brace patterns and folders name, each once, in the order of the inputs.
 
     Of a run folder of gritmill, the tables of its shards, which have the records. Of an export of gritmill that has the
@@ -31,11 +32,13 @@ def find_files(inputs: Sequence[str]) -> list[str]:
     Files of a folder or a glob are in the order of the numbers in their names: captions of an image may be at the end
     of one file and the start of the next one.
 
+    tell: called with a line about what else a folder has that is not read.
+
     Raises:
       CallError: an input matches no file, a folder has none that can be read, a run has no samples, or an export in it
         is not finished.
     """
-    return list(dict.fromkeys(uri for pattern in inputs for uri in _files_of(pattern)))
+    return list(dict.fromkeys(uri for pattern in inputs for uri in _files_of(pattern, tell)))
 
 
 def runs_with_claims(uris: Iterable[str]) -> list[str]:
@@ -69,15 +72,14 @@ def _manifest(folder: str, *faults: type[Exception]) -> Manifest | None:
     return None
 
 
-def _files_of(pattern: str) -> Iterator[str]:
+def _files_of(pattern: str, tell: Callable[[str], object]) -> Iterator[str]:
     paths = [pattern] if _exists(pattern) else expand(pattern)
     for path in paths:
         matched = [] if path.endswith("/") else files.match(path)
-        found = [info.uri for info in matched] or _in_folder(files.canonical(path))
+        found = [info.uri for info in matched] or _in_folder(files.canonical(path), tell)
         if not found:
-            is_folder = os.path.isdir(path)
-            ends = ", ".join(_ENDINGS)
-            raise CallError(f"FILE: {path}: {f'no file in it ends with {ends}' if is_folder else 'no such file'}")
+            known = explain_nothing(_all_in(files.canonical(path))) or f"no file in it ends with {', '.join(_ENDINGS)}"
+            raise CallError(f"FILE: {path}: {known if os.path.isdir(path) else 'no such file'}")
         yield from sorted(found, key=_by_number)
 
 
@@ -104,14 +106,20 @@ def _exists(path: str) -> bool:
     return files.is_local(path) and os.path.exists(path)
 
 
-def _in_folder(folder: str) -> list[str]:
+def _all_in(folder: str) -> list[str]:
+    return [info.uri for infos in files.list_tree(folder).values() for info in infos]
+
+
+def _in_folder(folder: str, tell: Callable[[str], object]) -> list[str]:
     if manifest := _manifest(folder):
         if not manifest.shards:
             raise CallError(f"FILE: {folder}: this run has no samples; its {layout.REPORT_PAGE} says why")
         return [files.join(folder, shard.index) for shard in manifest.shards]
-    uris = [info.uri for infos in files.list_tree(folder).values() for info in infos]
+    uris = _all_in(folder)
     found = {uri for uri in uris if unpacked_name(uri.lower()).endswith(_ENDINGS) and not METADATA.search(uri)}
     for export in sorted({folder, *(match[1] for match in map(_OF_EXPORT.match, found) if match)}):
         found -= _besides_data(export, found)
+    if found and (other := explain_folder(uris)):
+        tell(f"{folder}: {other}")
     tables = {uri.rpartition(".")[0] for uri in found if uri.endswith(".parquet")}
     return sorted(uri for uri in found if not uri.endswith(".tar") or uri.removesuffix(".tar") not in tables)

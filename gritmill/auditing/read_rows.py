@@ -8,6 +8,7 @@ from typing import Any
 from gritmill.auditing.find_files import given_columns
 from gritmill.auditing.formats import READERS, AuditFormat, recognised
 from gritmill.auditing.grounded_row import GroundedRow
+from gritmill.auditing.other_formats import explain_line
 from gritmill.auditing.read_dialect import DialectReader, column_in
 from gritmill.auditing.read_file import BrokenRow, Picked, kind_of, rows_of
 from pipeline import files
@@ -91,7 +92,8 @@ class RowReader:
         if self.dialect:
             return self._plan_dialect(uri, kind, good)
         if kind == "text":
-            raise UnknownFormat("lines of text; name their dialect with --dialect")
+            known = next(filter(None, map(explain_line, good)), "")
+            raise UnknownFormat(known or "lines of text; name their dialect with --dialect")
         name = self.format or next(filter(None, map(recognised, good)), "")
         if not name:
             raise UnknownFormat(_explain(good, first))

@@ -41,11 +41,17 @@ class AuditedFile:
     fault: str = ""
 
 
-def run(uris: Sequence[str], reader: RowReader, limit: int | None, examples: int, with_claims: bool) -> dict[str, Any]:
-    """The result of `gritmill.audit`."""
+def run(
+    uris: Sequence[str],
+    reader: RowReader,
+    limit: int | None,
+    examples: int,
+    with_claims: bool,
+    left_out: list[str],
+) -> dict[str, Any]:
+    """The result of `gritmill.audit`. left_out: lines about what is not among the URIs; those about files are added."""
     files: list[AuditedFile] = []
     planned: list[tuple[AuditedFile, Planned]] = []
-    left_out: list[str] = []
     for uri in uris:
         try:
             plan = reader.plan(uri)

@@ -1,10 +1,10 @@
 """Columns that the settings name: whether sources have them, or a name is misspelt or that of another column."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.configuration import ColumnSettings, Configuration
-from pipeline.sources.columns import NO_FIELDS, Fields, did_you_mean, shown_names
+from pipeline.sources.columns import Fields, did_you_mean, shown_names
 from transforms.filters import Filters
 
 _CONDITIONS = "filters.where"
@@ -23,9 +23,10 @@ class NamedColumn:
         usable = self._usable(known)
         if any(name in usable for name in self.names):
             return ""
-        if name := next((name for name in self.names if name in known.names and name not in usable), ""):
-            role = self.key.rpartition(".")[2]
-            cure = did_you_mean([role], usable) or f"; name that of the {role}"
+        if name := next((name for name in self.names if name in known.used), ""):
+            if self._role in ("caption", "image"):
+                return f"captions and images in one column, {name}; name that of the {self._role}s"
+            cure = did_you_mean([self._role], usable) or f"; name that of the {self._role}"
             if self.key == _CONDITIONS:
                 cure = f"; conditions {'call it caption' if known.used[name] == 'captions' else 'cannot see it'}"
             return f"the {known.used[name]} in the column {name}{cure}"
@@ -37,10 +38,18 @@ class NamedColumn:
         sure = known.all_known or known.used.keys() >= set(self.names)
         return sure and not any(name in self._usable(known) for name in self.names)
 
-    def _usable(self, known: Fields) -> list[str]:
-        """The names of a source but, for conditions, phrases and boxes, those of its captions and images."""
-        sees_all = self.key != _CONDITIONS and getattr(ColumnSettings(), self.key.rpartition(".")[2])
-        return [name for name in known.names if sees_all or name not in known.used]
+    @property
+    def _role(self) -> str:
+        return self.key.rpartition(".")[2]
+
+    def _usable(self, known: Fields) -> Collection[str]:
+        """The names of a source that this setting may have."""
+        if self._role in ("caption", "image"):
+            return known.names if not known.used or "captions" in known.used.values() else ()
+        if self.key != _CONDITIONS and getattr(ColumnSettings(), self._role):
+            return known.names
+        # Conditions, and what finds phrases and boxes, see no captions and images.
+        return [name for name in known.names if name not in known.used]
 
 
 def named_columns(configuration: Configuration, conditions: bool = True) -> Iterator[NamedColumn]:
@@ -64,8 +73,8 @@ def tell_missing(named: Sequence[NamedColumn], known: Fields, of_pairs: Collecti
     known: what is known of the source. of_pairs: the columns of its first pairs that have not failed. subject: the
     pairs, for the line.
     """
-    if known is NO_FIELDS:  # of kinds of which only the pairs are known
-        known = Fields(of_pairs, {})
+    names = [*known.names, *(name for name in of_pairs if name not in _OF_EVERY_PAIR)]
+    known = replace(known, names=list(dict.fromkeys(names)))
     for column in named if known.names or of_pairs else ():
         if line := column.explain(known):
             yield f"{column.key}: {subject} have {line}"

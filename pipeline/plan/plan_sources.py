@@ -31,14 +31,20 @@ def plan_sources(
     """
     named = list(named_columns(configuration, conditions=False)) if are_all else []
     planned = map_in_threads(lambda info: _plan_source(info, configuration, named), source_files)
-    with_rows = [(source, lacking) for source, lacking in planned if source.ranges]
-    for column in named if with_rows else ():
-        if all(column in lacking for _, lacking in with_rows):
-            first, _ = with_rows[0]
-            others = f"and {counted(len(with_rows) - 1, 'other source')} have" if len(with_rows) > 1 else "has"
-            found = column.explain(fields(first.open(configuration.source)))
-            raise CallError(f"{column.key}: {first.uri} {others} {found}")
+    _check_named(named, [one for one in planned if one[0].ranges], configuration.source)
     return [source for source, _ in planned]
+
+
+def _check_named(
+    named: Sequence[NamedColumn], sources: Sequence[tuple[PlannedSource, list[NamedColumn]]], settings: SourceSettings
+) -> None:
+    """Raises CallError if none of the sources can have one of the named columns. sources: each with those it lacks."""
+    for column in named if sources else ():
+        if all(column in lacking for _, lacking in sources):
+            first, _ = sources[0]
+            others = f"and {counted(len(sources) - 1, 'other source')} have" if len(sources) > 1 else "has"
+            found = column.explain(fields(first.open(settings)))
+            raise CallError(f"{column.key}: {first.uri} {others} {found}")
 
 
 def check_names(source_files: Iterable[FileInfo], settings: SourceSettings) -> None:

@@ -140,6 +140,17 @@ def test_what_may_not_be_meant_is_a_note(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().out.splitlines()[-1] == f"  note: {notice}"
 
 
+def test_settings_that_the_kind_does_not_use_are_a_note(tmp_path: Path) -> None:
+    stored(tmp_path / "0.jpg", image())
+    stored(tmp_path / "a.jsonl", json.dumps({"image": "0.jpg", "caption": "a dog", "uid": 1}))
+    settings = {"source": {"header": ["image", "caption"], "columns": {"id": "uidd"}}}
+    [source] = gritmill.look([tmp_path / "a.jsonl"], config=settings)["sources"]
+    assert source["notices"] == [
+        "source.columns.id: the first pairs have no column uidd; did you mean uid?",
+        "source.header has no effect: the kind of the sources is jsonl",
+    ]
+
+
 def test_captions_that_stand_for_none_are_a_note(tmp_path: Path) -> None:
     stored(tmp_path / "1.png", image(1))
     captions = ["nan", "a dog", "NULL", "nan", "none of the hats"]

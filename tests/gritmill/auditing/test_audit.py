@@ -581,3 +581,67 @@ def test_inputs_that_match_nothing_are_refused(tmp_path):
     for path, why in (("no.jsonl", "no such file"), ("folder", "no file in it ends with")):
         with pytest.raises(CallError, match=why):
             gritmill.audit(tmp_path / path)
+
+
+YOLO = "of YOLO, which audit does not read; convert the data to COCO's format, or audit the run that was exported"
+DETECTIONS = "detections of gritmill, which have no records; name the folder of their run, after gritmill pack"
+KINDS = "no file in it ends with .parquet, .jsonl, .ndjson, .json, .tar, .tgz, .tsv"
+
+
+@pytest.mark.parametrize(
+    ("names", "below", "line"),
+    [
+        (["data.yaml", "images/0.jpg", "labels/0.txt", "labels/train/1.txt"], "", f"2 label files {YOLO}"),
+        (["data.yaml", "images/0.jpg", "labels/0.txt"], "labels", f"1 label file {YOLO}"),
+        (["a/labels/train/0.txt", "a/images/train/0.jpg"], "a/labels/train", f"1 label file {YOLO}"),
+        (["images/0.jpg", "labels/0.txt"], "images", "only pictures; name the file or the folder with their boxes"),
+        (["Annotations/0.xml", "Sentences/0.txt", "train.txt"], "", "sentences of Flickr30k Entities, which audit"),
+        (["Annotations/0.xml", "Sentences/0.txt"], "Annotations", "1 XML file with boxes, as of Pascal VOC or"),
+        (["Annotations/0.xml", "Sentences/0.txt"], "Sentences", "sentences of Flickr30k Entities, which audit"),
+        (["VOC2012/Annotations/0.xml", "VOC2012/JPEGImages/0.jpg"], "", "1 XML file with boxes, as of Pascal VOC or"),
+        (["detections/plan.csv"], "", KINDS),
+        (["empty/notes.md"], "", KINDS),
+    ],
+)
+def test_a_folder_that_is_not_read_is_one_line_with_the_cure(tmp_path, names, below, line):
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_text("0 0.5 0.5 0.2 0.2\n")
+    folder = tmp_path / "in" / below
+    with pytest.raises(CallError) as refused:
+        gritmill.audit(folder)
+    assert str(refused.value).startswith(f"FILE: {folder}: {line}")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [
+        (["labels/0.txt", "notes.json"], f"1 label file {YOLO}"),
+        (["Sentences/0.txt", "captions.jsonl"], "sentences of Flickr30k Entities, which"),
+        (["detections/plan.json", "detections/00000/00000-00000.json"], DETECTIONS),
+    ],
+)
+def test_a_stray_file_does_not_hide_what_a_folder_is(tmp_path, names, line):
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_text('{"a": 1}')
+    left_out = gritmill.audit(tmp_path / "in", no_claims=True)["left_out"]
+    assert left_out[0].startswith(f"{tmp_path}/in: {line}")
+    assert "its columns are a" in left_out[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("0 0.44874 0.569778 0.361852 0.587528\n1 0.8 0.3 0.2 0.5\n", f"a label file {YOLO}"),
+        ("3 0.1 0.1 0.2 0.2 0.3 0.1 1e-05 0\n", f"a label file {YOLO}"),
+        ("[/EN#1/people Two men] on [/EN#2/scene a street] .\n", "sentences of Flickr30k Entities, which audit"),
+        ("a dog\n", "lines of text; name their dialect with --dialect"),
+        ("3 dogs 1 cat and 2 birds\n", "lines of text; name their dialect with --dialect"),
+    ],
+)
+def test_a_text_that_is_not_read_says_what_it_is(tmp_path, text, line):
+    (tmp_path / "0.txt").write_text(text)
+    [left_out] = gritmill.audit(tmp_path / "0.txt", no_claims=True)["left_out"]
+    assert left_out.startswith(f"{tmp_path}/0.txt: {line}")

@@ -108,7 +108,7 @@ def test_a_precision_that_the_processor_lacks_is_refused_before_anything_is_writ
             "--retry-failed: gone: not a failure of ground; run gritmill pack --fresh to fetch images again",
         ),
         (["--set", "detector.model=no.such:factory"], "detector.model: no.such:factory cannot be loaded"),
-        (["--set", "nonsense"], "--set: nonsense: not of the form section.key=value"),
+        (["--set", "nonsense"], "--set: 'nonsense' has no =; write section.key=value"),
         (["--limit", "0"], "--limit"),
         (["--", "--bogus=1"], "--bogus=1: no such Beam option"),
     ],

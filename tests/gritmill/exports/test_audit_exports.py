@@ -23,7 +23,7 @@ def test_each_pair_of_an_export_is_counted_once(finished, tmp_path, to):
 def test_conversations_are_read_from_the_lines_alone(finished, tmp_path, to, options):
     gritmill.export(finished, to, tmp_path / "out", options=ExportOptions(**options))
     assert (tmp_path / "out" / f"{to}.json").exists()
-    assert find_files([str(tmp_path / "out")]) == [f"{tmp_path}/out/{to}.jsonl"]
+    assert find_files([str(tmp_path / "out")], print) == [f"{tmp_path}/out/{to}.jsonl"]
 
 
 @pytest.mark.parametrize("dialect", ["kosmos2", "qwen2.5-vl", "florence2", "paligemma"])

@@ -98,6 +98,8 @@ def test_a_misspelt_column_of_the_captions_has_a_near_name(tmp_path: Path) -> No
             {"phrases": "image"},
             "source.columns.phrases: {} has the images in the column image; name that of the phrases",
         ),
+        ({"caption": "image"}, "source.columns.caption: {} has captions and images in one column, image; name that of"),
+        ({"image": "captions"}, "source.columns.image: {} has captions and images in one column, captions; name that"),
         (
             {"heads": "captions", "phrases": "objects"},
             "source.columns.heads: {} has the captions in the column captions",

@@ -33,10 +33,11 @@ def input_sides(settings: GroundingDinoSettings, size: Mapping[str, int]) -> tup
 def count_places(config: Mapping[str, Any], width: int, height: int) -> int | None:
     """The places of the feature maps. config: the content of config.json. None for another backbone than Swin."""
     backbone = config.get("backbone_config") or {}
-    stages = [int(name.removeprefix("stage")) for name in backbone.get("out_features") or ()]
-    if backbone.get("model_type") != "swin" or not stages:
+    stages = [int(name.removeprefix("stage")) for name in backbone.get("out_features") or () if name != "stem"]
+    patch = backbone.get("patch_size", 4)
+    if backbone.get("model_type") != "swin" or not stages or not isinstance(patch, int):
         return None
-    strides = [int(backbone.get("patch_size", 4)) << (stage - 1) for stage in stages]
+    strides = [patch << (stage - 1) for stage in stages]
     maps = [(ceil(width / stride), ceil(height / stride)) for stride in strides]
     while len(maps) < config.get("num_feature_levels", 4):  # each by a convolution of stride 2
         maps.append((ceil(maps[-1][0] / 2), ceil(maps[-1][1] / 2)))
