@@ -6,11 +6,11 @@ The commands are derived from these functions, so this module must import fast: 
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from os import fspath
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from gritmill import options
-from gritmill.options import PathsOrUris, list_paths, resolve_config
+from gritmill.options import PathsOrUris, check_limit, list_paths, resolve_config
 from pipeline.faults import START_OVER, FolderMismatch
 from pipeline.ground.options import GroundOptions
 from pipeline.pack.options import PackOptions
@@ -62,7 +62,7 @@ def ground(
     from pipeline.tables.detections import open_detections
 
     folder = files.canonical(output)
-    configuration, uris, reason = _check_call(config, inputs, retry_failed)
+    configuration, uris, reason = _check_call(config, inputs, limit, retry_failed)
     ground_options = GroundOptions(limit, extend, redo_changed, fresh, retry=reason, quiet=quiet, beam=tuple(beam))
     name = _config_name(config)
     with claimed(folder, "ground", name, configuration.engine, beam, take_over, quiet, sweep=False) as own:
@@ -134,7 +134,7 @@ def run(
     from pipeline.pack.driver import check_dialects, check_settings
 
     folder = files.canonical(output)
-    configuration, uris, reason = _check_call(config, inputs, retry_failed)
+    configuration, uris, reason = _check_call(config, inputs, limit, retry_failed)
     check_dialects(configuration.text.dialect)
     if not (fresh or extend or redo_changed or reason):
         check_settings(folder, configuration)
@@ -156,9 +156,10 @@ def run(
 
 
 def _check_call(
-    config: options.Config, inputs: PathsOrUris, retry_failed: bool | str | None
+    config: options.Config, inputs: PathsOrUris, limit: int | None, retry_failed: bool | str | None
 ) -> tuple["Configuration", list[str], str | None]:
     """The configuration, the inputs, and the reason whose failed pairs are processed again."""
+    check_limit(limit)
     configuration, reason = resolve_config(config), _parse_reason(retry_failed)
     uris = list_paths(inputs, "inputs: the list is empty")
     for warning in detector_warnings(configuration, uris):
@@ -170,8 +171,8 @@ def _config_name(config: options.Config) -> str:
     """How the log names a configuration."""
     from pipeline.files.run_log import caller
 
-    if isinstance(config, str):
-        return config
+    if isinstance(config, str | PathLike):
+        return fspath(config)
     if isinstance(config, Mapping):
         return f"grit with {', '.join(_nested_keys(config)) or 'no changes'}"
     return caller.get().configuration or "passed as an object"

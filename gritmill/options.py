@@ -38,7 +38,7 @@ PathOrUri = str | PathLike[str]
 PathsOrUris = PathOrUri | Sequence[PathOrUri]
 
 Config = Annotated[
-    str | Configuration | Mapping[str, Any],
+    PathOrUri | Configuration | Mapping[str, Any],
     Option("", "YAML file, or a name from configs/: grit, cluster or demo.", "CONFIG", cli_type=str),
 ]
 """The name of a configuration, a path to a YAML file, a configuration, or its sections as a mapping."""
@@ -92,6 +92,12 @@ def list_paths(paths: PathsOrUris, none: str) -> list[str]:
     return listed
 
 
+def check_limit(limit: int | None) -> None:
+    """Raises CallError if a `--limit` is less than 1. The command line has refused it before."""
+    if limit is not None and limit < 1:
+        raise CallError(f"--limit: {limit}: must be at least 1")
+
+
 def resolve_config(config: Config) -> "Configuration":
     """Returns the configuration for a name, a path or a mapping.
 
@@ -102,4 +108,6 @@ def resolve_config(config: Config) -> "Configuration":
 
     if isinstance(config, configuration.Configuration):
         return config
-    return configuration.load(config) if isinstance(config, str) else configuration.validate(dict(config))
+    if isinstance(config, str | PathLike):
+        return configuration.load(fspath(config))
+    return configuration.validate(dict(config))

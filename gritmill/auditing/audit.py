@@ -11,7 +11,7 @@ from gritmill.auditing.options import (
     LimitRows,
     NoClaims,
 )
-from gritmill.options import list_paths
+from gritmill.options import check_limit, list_paths
 from pipeline.faults import CallError
 
 
@@ -45,8 +45,7 @@ def audit(
     Raises:
       CallError: an argument is wrong, or an input matches no file.
     """
-    if limit is not None and limit < 1:
-        raise CallError(f"--limit: {limit}: must be at least 1")
+    check_limit(limit)
     if examples < 0:
         raise CallError(f"--examples: {examples}: must be at least 0")
     paths = list_paths(inputs, "FILE: the list is empty")

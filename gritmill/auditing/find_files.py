@@ -78,8 +78,9 @@ def _files_of(pattern: str, tell: Callable[[str], object]) -> Iterator[str]:
         matched = [] if path.endswith("/") else files.match(path)
         found = [info.uri for info in matched] or _in_folder(files.canonical(path), tell)
         if not found:
-            known = explain_nothing(_all_in(files.canonical(path))) or f"no file in it ends with {', '.join(_ENDINGS)}"
-            raise CallError(f"FILE: {path}: {known if os.path.isdir(path) else 'no such file'}")
+            known = explain_nothing(_all_in(files.canonical(path))) if os.path.isdir(path) else "no such file"
+            ends = ", ".join(_ENDINGS)
+            raise CallError(f"FILE: {path}: {known or f'no file in it ends with {ends}'}")
         yield from sorted(found, key=_by_number)
 
 

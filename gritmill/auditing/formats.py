@@ -266,7 +266,7 @@ def picture_in(row: Row, place: str) -> str:
     values = ((name, row.get(name)) for name in PICTURES)
     named = ((name, str(value)) for name, value in values if isinstance(value, str | int) and value != "")
     column, value = next(named, ("", place))
-    return value if column and column not in _KEYS else NearName(value)
+    return NearName(value) if column in ("", *_KEYS) else value
 
 
 def size_in(row: Row) -> tuple[int, int]:

@@ -112,10 +112,12 @@ class Tally:
         for name, unit in self.of_check.items():
             self.sums.setdefault(name, Sums()).add(self._found[name], self._of[unit])
         self.units.update(self._of)
-        if self._of.keys() != {"rows"}:  # of a broken row, nothing is known
-            self._near += isinstance(self._picture, NearName)
-            if not isinstance(self._picture, NearName):
-                self._named.add(self._picture)
+        if self._of.keys() == {"rows"}:
+            pass  # of a broken row, nothing is known
+        elif isinstance(self._picture, NearName):
+            self._near += 1
+        else:
+            self._named.add(self._picture)
         self._picture = None
         self._found.clear()
         self._of.clear()

@@ -9,7 +9,7 @@ from typing import Any
 
 from gritmill.evaluation import options
 from gritmill.evaluation.options import TruthFormat, check_used
-from gritmill.options import Config, PathOrUri, Quiet, resolve_config
+from gritmill.options import Config, PathOrUri, Quiet, check_limit, resolve_config
 from pipeline.faults import CallError
 
 JSON_NAME, PAGE_NAME = "calibration.json", "calibration.html"
@@ -61,8 +61,7 @@ def calibrate(
     check_used(way, [name for name, value in others.items() if value != defaults[name]])
     if clicks is not None and resolve_config(config) != resolve_config("grit"):
         check_used(way, ["config"])
-    if limit is not None and limit < 1:
-        raise CallError(f"--limit: {limit}: must be at least 1")
+    check_limit(limit)
     if clicks is not None:
         return _calibrate_clicks(fspath(clicks), output, precision)
     if without_truth is not None:

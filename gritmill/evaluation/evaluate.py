@@ -54,11 +54,13 @@ def evaluate(
     from gritmill.evaluation.relations import check_detected, read_and_check
     from gritmill.evaluation.sets.open_truth import open_truth
     from pipeline import files
+    from pipeline.files.foreign import need_own_file
     from pipeline.files.publish import publish_json
 
     target = None if output is None else files.canonical(output)
     if target is not None:
         files.need_file_place(target)  # before the work that it is for: that may take hours
+        need_own_file(target, "on", "gritmill eval")
 
     def opened() -> "Truth":
         return open_truth(on, truth, images, split, limit, configuration.source.columns, boxes)

@@ -14,6 +14,7 @@ from os import PathLike
 
 from pydantic import ValidationError
 
+from gritmill.options import check_limit
 from gritmill.shard_processes import count_processes
 from gritmill.validation.claims import ClaimKey, claim_faults, claims_by_verdict, given_faults, sheet_faults
 from gritmill.validation.detections import PackedRows
@@ -60,8 +61,7 @@ def validate(
       WorkerDied: a process was killed.
     """
     count_processes(processes, (), _SAMPLES_PER_PROCESS, ())  # before anything is read
-    if limit is not None and limit < 1:
-        raise CallError(f"--limit: {limit}: must be at least 1")
+    check_limit(limit)
     folder = files.canonical(output)
     uri = files.join(folder, layout.MANIFEST)
     if not files.exists(uri):

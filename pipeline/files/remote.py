@@ -173,6 +173,8 @@ def info(uri: str) -> FileInfo | None:
 
 def exists(uri: str) -> bool:
     """Whether a file or folder exists."""
+    if uri.startswith(("http://", "https://")):  # of which fsspec says that nothing exists while a server is away
+        return info(uri) is not None
     with _asked_to("look for", uri):
         files, path = _file_system(uri)
         return bool(files.exists(path))

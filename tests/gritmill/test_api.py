@@ -8,6 +8,7 @@ import pytest
 
 import gritmill
 from gritmill import GroundedCaption, Span
+from gritmill.options import resolve_config
 from tests import sample_pairs
 
 DOG = Span(0, 5, ((0.1, 0.2, 0.5, 0.75),))
@@ -62,6 +63,18 @@ def test_samples_hold_picture_record_and_text(tmp_path, parser):
 def test_a_configuration_by_its_sections():
     with pytest.raises(gritmill.CallError, match=r"selection\.scor: no such key"):
         gritmill.pack({"selection": {"scor": 1}}, output="nowhere")
+
+
+def test_a_configuration_by_its_path(tmp_path):
+    (tmp_path / "own.yaml").write_text("selection: {score: 0.4}")
+    assert resolve_config(tmp_path / "own.yaml") == resolve_config({"selection": {"score": 0.4}})
+
+
+@pytest.mark.parametrize("function", [gritmill.ground, gritmill.run])
+def test_a_limit_below_1_is_refused(tmp_path, function):
+    with pytest.raises(gritmill.CallError, match=r"^--limit: 0: must be at least 1$"):
+        function(inputs=tmp_path / "a.tar", output=tmp_path / "out", limit=0)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_module_of_our_name_that_is_loaded_already_is_named(tmp_path):

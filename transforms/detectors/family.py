@@ -71,8 +71,6 @@ class Family(Generic[Settings]):
       score: the score threshold, 0..1, for checkpoints without a measured threshold.
       load: returns the detector, on its device. Its second argument, the search path, contains folders to search for
         code after all installed packages. Raises ValueError or OSError.
-      check_input: raises ValueError if the settings do not suit the checkpoint, whose folder is the second argument.
-        Only before a new run: an unfinished one of an earlier release goes on.
       normalize: of phrases with equal results, only the first is sent to the detector.
       check: raises ValueError if the config.json shows that the checkpoint cannot run.
       identify: returns the identity of the model for the fingerprint. None: the content of the checkpoint is hashed.
@@ -81,6 +79,8 @@ class Family(Generic[Settings]):
         precision than float32 if the family is `placed`, before a run starts and on each worker, where there is no GPU.
       guarded: whether gritmill decodes each image before it calls the detector, and calls it from one thread at a
         time. Set it to False if the detector is thread-safe and answers with a fault for a truncated or broken image.
+      check_input: raises ValueError if the settings do not suit the checkpoint, whose folder is the second argument.
+        Only before a new run: an unfinished one of an earlier release goes on.
     """
 
     name: str
@@ -89,11 +89,11 @@ class Family(Generic[Settings]):
     load: Callable[[Settings, Sequence[str]], Detector]
     normalize: Callable[[str], str] = join_blanks
     check: Callable[[Settings, dict[str, Any]], None] = lambda settings, config: None
-    check_input: Callable[[Settings, Path], None] = lambda settings, folder: None
     identify: Callable[[Settings, Sequence[str]], str] | None = None
     placed: bool = True
     check_cpu: Callable[[Settings], None] = refuse_on_cpu
     guarded: bool = True
+    check_input: Callable[[Settings, Path], None] = lambda settings, folder: None
 
     def take(self, settings: FamilySettings) -> Settings:
         """The settings of this family, from the section `detector`.

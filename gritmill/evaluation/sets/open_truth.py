@@ -5,7 +5,7 @@ from os import fspath
 from gritmill.evaluation.options import TruthFormat
 from gritmill.evaluation.sets import flickr30k_entities, jsonl, refcoco, vsr
 from gritmill.evaluation.sets.truth import Truth
-from gritmill.options import PathOrUri, PathsOrUris, list_paths
+from gritmill.options import PathOrUri, PathsOrUris, check_limit, list_paths
 from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError
 from transforms.wording import suggestion
@@ -35,8 +35,7 @@ def open_truth(
     if on not in set(TruthFormat):
         raise CallError(f"--on: {on}: no such format; {suggestion(on, TruthFormat)}")
     paths = list_paths(truth, "--truth: no path given")
-    if limit is not None and limit < 1:
-        raise CallError(f"--limit: {limit}: must be at least 1")
+    check_limit(limit)
     folder = None if images is None else fspath(images)
     if on == TruthFormat.VSR:
         box_files = [] if boxes is None else list_paths(boxes, "--boxes: no path given")

@@ -269,6 +269,14 @@ def test_an_output_that_is_no_file_is_refused_before_the_work(call, own, tmp_pat
     assert not (tmp_path / output).is_file() or (tmp_path / output).is_symlink()
 
 
+def test_annotations_are_not_replaced_by_the_figures(call, own):
+    before = own.read_bytes()
+    status, _, lines = call("eval", "demo", "--truth", own, "--phrases", "--output", own)
+    what = "gritmill eval did not write it, and would replace it; name another file"
+    assert (status, lines) == (2, [f"gritmill: --output: {own}: {what}"])
+    assert own.read_bytes() == before
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, grounding_dino):
     folder = tmp_path_factory.mktemp("run")

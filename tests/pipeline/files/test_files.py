@@ -1,11 +1,13 @@
 import gzip
 import os
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from pipeline import files
-from pipeline.faults import CallError
+from pipeline.faults import CallError, EnvironmentFault
 from tests import fake_object_store
 from tests.pipeline.builders import stored
 
@@ -145,3 +147,31 @@ def test_folder_by_folder_lists_the_same_files(tmp_path: Path) -> None:
         named = {info.uri: info.size * (not files.is_local(folder) or "/." in info.uri) for info in found}
         assert sizes == named
     assert list(files.iter_folders(str(tmp_path / "nowhere"), "*/*")) == []
+
+
+class _Status(BaseHTTPRequestHandler):
+    """Answers with the status that the path names."""
+
+    def do_GET(self) -> None:
+        self.send_response(int(self.path[1:4]))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_GET
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+def test_a_web_server_that_is_away_or_refuses_does_not_say_that_a_file_is_missing() -> None:
+    with HTTPServer(("127.0.0.1", 0), _Status) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place = f"http://127.0.0.1:{server.server_port}"
+        assert [files.exists(f"{place}/{status}.tar") for status in (200, 404, 410)] == [True, False, False]
+        with pytest.raises(EnvironmentFault, match=f"no permission to look for {place}/403.tar"):
+            files.exists(f"{place}/403.tar")
+        with pytest.raises(ConnectionError, match=f"cannot look for {place}/500.tar"):
+            files.exists(f"{place}/500.tar")
+        server.shutdown()
+    with pytest.raises(ConnectionError, match=f"cannot look for {place}/200.tar"):
+        files.exists(f"{place}/200.tar")

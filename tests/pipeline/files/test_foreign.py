@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.faults import CallError
-from pipeline.files.foreign import check_foreign
+from pipeline.files.foreign import check_foreign, need_own_file
 from tests.pipeline.builders import stored
 
 OF_IMG2DATASET = json.dumps({"count": 10, "successes": 9})
@@ -43,3 +43,14 @@ def test_a_folder_that_a_run_has_used_may_be_damaged(tmp_path: Path, name: str, 
         stored(tmp_path / damaged, "damaged")
     stored(tmp_path / name, content)
     check_foreign(str(tmp_path))
+
+
+def test_a_file_is_replaced_if_it_is_empty_or_an_earlier_result(tmp_path: Path) -> None:
+    for name, content in (("empty", ""), ("result", '{"on": "jsonl"}')):
+        stored(tmp_path / name, content)
+    for name in ("empty", "result", "nowhere"):
+        need_own_file(str(tmp_path / name), "on", "gritmill eval")
+    for content in ('{"image": "a.jpg"}', '["on"]', "{", "\0"):
+        stored(tmp_path / "other", content)
+        with pytest.raises(CallError, match="gritmill eval did not write it, and would replace it; name another file"):
+            need_own_file(str(tmp_path / "other"), "on", "gritmill eval")
