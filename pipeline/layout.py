@@ -199,8 +199,10 @@ def looks_like_source(path: str) -> bool:
         return name in (MANIFEST, STATISTICS, REPORT)
     if folder == SHARDS:
         return shard_of(path) is not None
-    of_table = any(find(path) is not None for find in (chunk_of, range_of)) or is_timing(path)
-    return of_table or name in (PLAN, TABLE, RETRY) or name.endswith(_NEAR)
+    if "/" not in folder:
+        return name in (PLAN, TABLE, RETRY)
+    of_range = any(find(path) is not None for find in (chunk_of, range_of)) or name.endswith(_NEAR)
+    return of_range or is_timing(path) or folder == f"{DETECTIONS}/{WORKING}"
 
 
 def shard_tar(number: int) -> str:

@@ -1,6 +1,5 @@
 """YAML that people write -> its value. What YAML allows but nobody means is refused before the value is built."""
 
-from contextlib import ExitStack
 from typing import Any
 
 import yaml
@@ -28,14 +27,12 @@ def parse(text: str) -> Any:
     """
     try:
         loader = yaml.SafeLoader(text)
-        with ExitStack() as stack:
-            stack.callback(loader.dispose)
-            node = loader.get_single_node()
-            if node is None:
-                return None
-            if _count_nodes(node, {}, ()) > _MOST_NODES:
-                raise Refused(f"more than {_MOST_NODES} values, aliases included; write plain ones")
-            return loader.construct_document(node)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _count_nodes(node, {}, ()) > _MOST_NODES:
+            raise Refused(f"more than {_MOST_NODES} values, aliases included; write plain ones")
+        return loader.construct_document(node)
     except Refused:
         raise
     except RecursionError:

@@ -21,8 +21,8 @@ def explain_folder(uris: Collection[str]) -> str:
         return f"{counted(annotations, 'XML file')} with boxes, as of Pascal VOC or Flickr30k Entities, {_CURE}"
     if texts:
         return f"{counted(texts, 'label file')} of YOLO, {_CURE}"
-    names = set(map(files.name, uris))
-    if layout.PLAN in names and layout.MANIFEST not in names:
+    ends = {"/".join(uri.rsplit("/", 2)[1:]) for uri in uris}
+    if f"{layout.DETECTIONS}/{layout.PLAN}" in ends and not any(end.endswith(f"/{layout.MANIFEST}") for end in ends):
         return "detections of gritmill, which have no records; name the folder of their run, after gritmill pack"
     return ""
 
@@ -43,5 +43,7 @@ def explain_line(line: str) -> str:
 
 
 def _in(uris: Collection[str], folder: str, ending: str) -> int:
-    """The number of files in folders of a name, on any level."""
-    return sum(f"/{folder}/" in uri and uri.endswith(ending) for uri in uris)
+    """The number of files in folders of a name, or in those below, such as `labels/train`. What is far above says
+    nothing: `labels/sets/coyo/readme.txt`."""
+    named = re.compile(rf"/{folder}/([^/]+/)?[^/]+{re.escape(ending)}\Z")
+    return sum(bool(named.search(uri)) for uri in uris)

@@ -36,8 +36,9 @@ class DistinctNames:
         return len(self._hashes)
 
     def _merge(self) -> None:
-        both = np.sort(np.concatenate([self._hashes, np.frombuffer(self._new, np.uint64)]))
-        self._hashes = both[np.flatnonzero(np.diff(both, prepend=~both[:1]))]
+        both = np.concatenate([self._hashes, np.frombuffer(self._new, np.uint64)])
+        both.sort()  # np.unique of NumPy 2.4 takes a hundred times as long
+        self._hashes = both[np.diff(both, prepend=~both[:1]) != 0]
         self._new = array("Q")
 
 

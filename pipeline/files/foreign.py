@@ -26,7 +26,8 @@ def check_foreign(folder: str) -> None:
         return
     if not files.exists(files.join(folder, layout.PLANNED_SHARDS)):  # else a pack was killed before the first stats
         foreign = [*shards, *named][0]
-        raise CallError(f"--output: {foreign}: gritmill did not write it, and would replace it; use another folder")
+        problem = "a run would replace it, and nothing shows that gritmill wrote it"
+        raise CallError(f"--output: {foreign}: {problem}; use another folder")
 
 
 def need_own_file(path: str, key: str, command: str) -> None:

@@ -60,7 +60,7 @@ def ground(
         configuration.check_precision()
     if configuration.stages.factories:
         search([os.getcwd()])  # the driver, on any engine
-    if not old and output in map(files.canonical, inputs):
+    if not old and output.rstrip("/") in (files.canonical(one).rstrip("/") for one in inputs):
         raise CallError(f"--output: {output} is an input, too, where its files would be sources; use another folder")
     left_out: list[str] = []
     read = configuration.source

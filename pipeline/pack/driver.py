@@ -74,7 +74,7 @@ def pack(
     if manifest and _is_current(manifest, output, same):
         _tell_finished(manifest, options, manifest.fingerprints.decoys != decoys)
         return manifest
-    _check_sources(plan, output)
+    _check_sources(plan, folder, output)
     _check_output(output, manifest, pack_fingerprint, configuration, options, decoys)
     engine = None
     if options.beam and options.claim and row_digests:
@@ -241,12 +241,13 @@ def _tell_changed_settings(output: str, configuration: Configuration, quiet: boo
             progress.tell("pack", f"not with the settings of the shards that are replaced: {', '.join(changed)}", quiet)
 
 
-def _check_sources(plan: Plan, output: str) -> None:
+def _check_sources(plan: Plan, folder: str, output: str) -> None:
     """Raises EnvironmentFault if a container or image root is missing, before anything is replaced, and CallError if
     it would be replaced itself."""
     for source in plan.sources:
         if files.parent(source.uri) == files.join(output, layout.SHARDS) and layout.shard_of(source.uri) is not None:
-            raise CallError(f"--output: {source.uri} is a source, and would be replaced; use another folder")
+            cure = f"use gritmill pack --detections {folder} with another --output"
+            raise CallError(f"--output: {source.uri} is a source, and would be replaced; {cure}")
     settings = plan.configuration.source
     needed = dict.fromkeys(uri for source in plan.sources if source.ranges for uri in source.open(settings).needs())
     for uri, found in zip(needed, map_in_threads(files.exists, needed), strict=True):

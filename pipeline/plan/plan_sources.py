@@ -7,12 +7,13 @@ from pipeline import files
 from pipeline.configuration import Configuration, SourceSettings
 from pipeline.faults import CallError, FolderMismatch, SourceFault, first_line
 from pipeline.files import FileInfo
-from pipeline.plan.named_columns import NamedColumn, check_named, named_columns
+from pipeline.plan.named_columns import NamedColumn, named_columns
 from pipeline.plan.plan import Plan, PlannedSource, share_ranges
 from pipeline.source_kinds import kind_from_name
 from pipeline.sources import fields, is_source, kind_of
 from pipeline.sources.columns import NO_FIELDS
 from transforms.read_ahead import map_in_threads
+from transforms.wording import counted
 
 ROWS_PER_CHUNK_PAIR = 4
 """A range of a table has 4 x `chunk.pairs` rows, so that workers can share one file."""
@@ -30,8 +31,20 @@ def plan_sources(
     """
     named = list(named_columns(configuration, conditions=False)) if are_all else []
     planned = map_in_threads(lambda info: _plan_source(info, configuration, named), source_files)
-    check_named(named, [(source.uri, refused) for source, refused in planned if source.ranges])
+    _check_named(named, [one for one in planned if one[0].ranges], configuration.source)
     return [source for source, _ in planned]
+
+
+def _check_named(
+    named: Sequence[NamedColumn], sources: Sequence[tuple[PlannedSource, list[NamedColumn]]], settings: SourceSettings
+) -> None:
+    """Raises CallError if none of the sources can have one of the named columns. sources: each with those it lacks."""
+    for column in named if sources else ():
+        if all(column in lacking for _, lacking in sources):
+            first, _ = sources[0]
+            others = f"and {counted(len(sources) - 1, 'other source')} have" if len(sources) > 1 else "has"
+            found = column.explain(fields(first.open(settings)))
+            raise CallError(f"{column.key}: {first.uri} {others} {found}")
 
 
 def check_names(source_files: Iterable[FileInfo], settings: SourceSettings) -> None:
@@ -49,8 +62,8 @@ def check_readable(sources: Sequence[PlannedSource]) -> None:
 
 def _plan_source(
     info: FileInfo, configuration: Configuration, named: Sequence[NamedColumn]
-) -> tuple[PlannedSource, list[str]]:
-    """The source, and why it cannot have each of the named columns."""
+) -> tuple[PlannedSource, list[NamedColumn]]:
+    """The source, and the named columns that it cannot have."""
     kind = kind_of(info.uri, configuration.source)
     source = PlannedSource(info.uri, kind, info.size, info.stamp)
     try:
@@ -59,7 +72,7 @@ def _plan_source(
     except SourceFault as fault:
         return replace(source, fault=first_line(fault)), []
     known = fields(opened) if named else NO_FIELDS
-    return replace(source, ranges=share_ranges(tuple(ranges))), [one.refuse(known) for one in named]
+    return replace(source, ranges=share_ranges(tuple(ranges))), [one for one in named if one.cannot_be_in(known)]
 
 
 def compare_sources(plan: Plan, source_files: Sequence[FileInfo]) -> tuple[list[FileInfo], dict[int, FileInfo]]:

@@ -14,7 +14,7 @@ ROWS = [{"caption": "a dog and a cat", "uid": 7}]
 @pytest.mark.parametrize(
     ("sections", "told"),
     [
-        ({"detector": {"canvas_step": 97}}, "detector.canvas_step: 97 is more than the long side, 96"),
+        ({"detector": {"short_side": 24, "canvas_step": 24}}, "detector.short_side: 24: an input of 24 x 24 "),
         ({"source": {"columns": {"phrases": "caption"}}}, "source.columns.phrases: .* has the captions in the column "),
     ],
 )
@@ -28,7 +28,7 @@ def test_only_a_new_run_is_refused(tmp_path, monkeypatch, parser, grounding_dino
     assert not (tmp_path / "out" / "detections").exists()
     with monkeypatch.context() as earlier_release:
         earlier_release.setattr(driver, "check_new_run", lambda configuration: None)
-        earlier_release.setattr(plan_sources, "check_named", lambda named, refused: None)
+        earlier_release.setattr(plan_sources, "_check_named", lambda *_: None)
         gritmill.ground(settings, **call)
     [done] = (tmp_path / "out" / "detections").glob("0*/*.done.json")
     done.unlink()

@@ -601,6 +601,7 @@ KINDS = "no file in it ends with .parquet, .jsonl, .ndjson, .json, .tar, .tgz, .
         (["Annotations/0.xml", "Sentences/0.txt"], "Sentences", "sentences of Flickr30k Entities, which audit"),
         (["VOC2012/Annotations/0.xml", "VOC2012/JPEGImages/0.jpg"], "", "1 XML file with boxes, as of Pascal VOC or"),
         (["detections/plan.csv"], "", KINDS),
+        (["labels/sets/a/notes.txt", "Annotations/sets/a/b.xml"], "", KINDS),
         (["empty/notes.md"], "", KINDS),
     ],
 )

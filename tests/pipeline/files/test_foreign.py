@@ -17,7 +17,7 @@ OF_IMG2DATASET = json.dumps({"count": 10, "successes": 9})
 def test_what_a_run_would_replace_is_refused(tmp_path: Path, name: str) -> None:
     stored(tmp_path / name, OF_IMG2DATASET)
     stored(tmp_path / "run.log", "")  # of a shell, for the output of the command
-    with pytest.raises(CallError, match=rf"^--output: .*/{name}: gritmill did not write it, and would replace it; use"):
+    with pytest.raises(CallError, match=rf"^--output: .*/{name}: a run would replace it, .* wrote it; use another"):
         check_foreign(str(tmp_path))
 
 

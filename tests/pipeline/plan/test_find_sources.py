@@ -39,14 +39,16 @@ def test_a_prefix_of_an_object_store_gives_the_sources_that_lie_in_it(tmp_path: 
 def test_what_a_run_writes_into_its_folder_is_no_source_of_it(tmp_path: Path) -> None:
     """After the first call, patterns match shards and JSON that it wrote."""
     own = ["out/shards/00000.tar", "out/manifest.json", "out/detections/00000/00000.done.json"]
+    own += ["out/detections/plan.json", "out/detections/working/00000-00000-00000.json"]
     users = ["00000.tar", "out/a.tar", "out/shards/b.tar", "out/00000.tar", "out/deep/shards/00000.tar", "out2/c.tar"]
+    users += ["out/deep/er/plan.json"]
     for name in own + users:
         stored(tmp_path / name, "")
     lines: list[str] = []
     patterns = [f"{tmp_path}/**/*.tar", f"{tmp_path}/**/*.json"]
     found = find_sources(patterns, tell=lines.append, run=f"{tmp_path}/out")
     assert {info.uri for info in found} == {f"{tmp_path}/{name}" for name in users}
-    assert lines == [f"left out: 3 files that this run wrote, first {tmp_path}/out/detections/00000/00000.done.json"]
+    assert lines == [f"left out: 5 files that this run wrote, first {tmp_path}/out/detections/00000/00000.done.json"]
     planned = {f"{tmp_path}/{own[0]}"}
     assert planned < {info.uri for info in find_sources(patterns, planned=planned, run=f"{tmp_path}/out")}
     with pytest.raises(CallError, match=r"^--input: matches only files that this run wrote, first .*/00000\.tar$"):

@@ -6,6 +6,7 @@ input with fewer places makes torch fail: tiny has 900 queries, and 882 places i
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import count
 from math import ceil
 from pathlib import Path
@@ -14,8 +15,6 @@ from typing import Any
 from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
 
 _DEFAULT_SIDES = (800, 1333)
-_STAGES = ("stage1", "stage2", "stage3", "stage4")
-_PROCESSORS = ("processor_config.json", "preprocessor_config.json")  # as transformers 5 and earlier ones write it
 
 
 def input_sides(settings: GroundingDinoSettings, size: Mapping[str, int]) -> tuple[int, int]:
@@ -34,7 +33,7 @@ def input_sides(settings: GroundingDinoSettings, size: Mapping[str, int]) -> tup
 def count_places(config: Mapping[str, Any], width: int, height: int) -> int | None:
     """The places of the feature maps. config: the content of config.json. None for another backbone than Swin."""
     backbone = config.get("backbone_config") or {}
-    stages = [int(name.removeprefix("stage")) for name in backbone.get("out_features") or () if name in _STAGES]
+    stages = [int(name.removeprefix("stage")) for name in backbone.get("out_features") or () if name != "stem"]
     patch = backbone.get("patch_size", 4)
     if backbone.get("model_type") != "swin" or not stages or not isinstance(patch, int):
         return None
@@ -63,22 +62,23 @@ def check_input(settings: GroundingDinoSettings, folder: Path) -> None:
 
     folder: of the checkpoint. The file of its processor is missing if workers are to download it from the hub.
     """
-    found = [_read(folder / name) for name in _PROCESSORS]
-    sizes = (one.get("size") for one in (found[0].get("image_processor") or {}, found[1]))
-    size: dict[str, int] = next((size for size in sizes if isinstance(size, dict)), {})
-    if not (size or settings.short_side):
-        return
-    short, long = input_sides(settings, size)
-    step, config = settings.canvas_step, _read(folder / "config.json")
-    if step > long:
-        raise ValueError(f"detector.canvas_step: {step} is more than the long side, {long}")
-    side = min(max(round(short / step), 1), long // step) * step
-    if problem := explain_small(config, side, side):
-        key = "long_side" if side < short - step / 2 else "short_side"
-        least = least_side(config, step)
-        raise ValueError(f"detector.{key}: {long if key == 'long_side' else short}: {problem}; use at least {least}")
+    size = _processor_size(folder)
+    if size or settings.short_side:
+        short, long = input_sides(settings, size)
+        step, config = settings.canvas_step, _read(folder / "config.json")
+        side = min(max(round(short / step), 1), max(long // step, 1)) * step  # as `ResizeRule`, which imports torch
+        if problem := explain_small(config, side, side):
+            raise ValueError(f"detector.short_side: {short}: {problem}; use at least {least_side(config, step)}")
+
+
+def _processor_size(folder: Path) -> dict[str, int]:
+    """The size in the file of the processor. Empty if there is none, or only the number of early releases."""
+    contents = [_read(folder / name) for name in ("processor_config.json", "preprocessor_config.json")]
+    sizes = [(content.get("image_processor") or content).get("size") for content in contents]
+    return next((size for size in sizes if isinstance(size, dict)), {})
 
 
 def _read(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_bytes()) if path.is_file() else {}
-    return content if isinstance(content, dict) else {}
+    with suppress(OSError, ValueError, TypeError):  # whoever loads the checkpoint says what is wrong with it
+        return dict(json.loads(path.read_bytes()))
+    return {}
