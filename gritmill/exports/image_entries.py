@@ -61,6 +61,7 @@ class ImageEntries(LineFormat):
 
     def entries(self, shards: Sequence[int], folder: ExportFolder) -> "Entries":
         """The entries of all shards."""
+        folder.delete(layout.EXPORT_ENTRIES)
         return Entries(shards, folder, self.merge, self.image_path_of if self.options.images else None)
 
     def merge(
@@ -209,7 +210,7 @@ def _first_of_each(captions: np.ndarray, corners: Sequence[Corners]) -> list[int
         repeats: np.ndarray = ious(corners[start : start + _BLOCK], [corners[i] for i in earlier]) >= SAME_BOX_IOU
         repeats &= captions[block][:, None] != captions[earlier]
         found: np.ndarray = repeats & (earlier < start)
-        waiting = ~found.any(axis=1)
+        waiting: np.ndarray = np.logical_not(found.any(axis=1))
         for row, own in enumerate(range(len(remaining), len(earlier))):
             if waiting[row]:  # it repeats none of those that remain
                 found[:, own] = waiting & repeats[:, own]

@@ -22,6 +22,7 @@ from gritmill.exports import image_entries
 from gritmill.exports.format import ExportFolder
 from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
+from pipeline import layout
 from pipeline.faults import CallError
 from transforms.grit_record import compose
 from transforms.records import Box, Grounding, Pair, Phrase
@@ -399,6 +400,8 @@ def test_the_card_of_yolo_says_where_images_belong_that_were_not_written():
 
 
 @pytest.mark.parametrize("to", ["coco", "refcoco", "flickr30k-entities", "yolo"])
-def test_merged_entries_are_removed(tmp_path, to):
+def test_the_lines_that_the_development_version_left_are_removed(tmp_path, to):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / layout.EXPORT_ENTRIES).write_text("[]\n")
     written(to, tmp_path)
     assert sorted(path.name for path in (tmp_path / "parts").iterdir()) == ["00000.jsonl", "00001.jsonl"]
