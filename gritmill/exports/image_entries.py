@@ -199,7 +199,7 @@ def _first_of_each(captions: np.ndarray, corners: Sequence[Corners]) -> list[int
         repeats: np.ndarray = ious(corners[start : start + _BLOCK], [corners[i] for i in earlier]) >= SAME_BOX_IOU
         repeats &= captions[block][:, None] != captions[earlier]
         found: np.ndarray = repeats & (earlier < start)
-        waiting = ~found.any(axis=1)
+        waiting: np.ndarray = np.logical_not(found.any(axis=1))
         for row, own in enumerate(range(len(remaining), len(earlier))):
             if waiting[row]:  # it repeats none of those that remain
                 found[:, own] = waiting & repeats[:, own]
