@@ -213,5 +213,15 @@ def _make_sample(key: str, members: dict[str, bytes], defaults: dict[str, Any]) 
         if ending not in members:
             raise ValueError(f"{key} has no {ending}")
     texts = {name.removesuffix(".txt"): data.decode() for name, data in members.items() if name.endswith(".txt")}
-    record = defaults | from_json(members["json"], cache_strings="keys")  # two fifths of the time of the module `json`
+    record = defaults | _read_record(key, members["json"])
     return Sample(key, members["jpg"], record, members["txt"].decode(), texts.pop("grounded"), texts)
+
+
+def _read_record(key: str, data: bytes) -> dict[str, Any]:
+    try:
+        record = from_json(data, cache_strings="keys")  # two fifths of the time of the module `json`
+    except ValueError as error:
+        raise ValueError(f"{key}.json: {error}") from error
+    if not isinstance(record, dict):
+        raise ValueError(f"{key}.json: not an object")
+    return record

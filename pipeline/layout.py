@@ -77,8 +77,6 @@ TIMINGS = "timings"
 # In the folders of an export and of a viewer's page.
 EXPORT_MARKER = ".gritmill.export.json"
 EXPORT = "export.json"
-EXPORT_ENTRIES = "parts/entries.jsonl"
-"""While the files over all shards are written, if the samples of one image are merged."""
 VIEW_MARKER = ".gritmill.view.json"
 
 # Patterns that match all files of a kind, below a folder, and none that a killed run left unfinished.

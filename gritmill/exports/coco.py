@@ -7,7 +7,7 @@ from typing import Any
 
 from gritmill.exports.coco_json import box_fields, coco_lists, list_categories
 from gritmill.exports.format import ExportCounts, ExportFolder, as_json, origin_fields
-from gritmill.exports.image_entries import ImageEntries
+from gritmill.exports.image_entries import Entries, ImageEntries
 from gritmill.exports.readers import ran
 from gritmill.reading import Sample
 from pipeline.faults import CallError
@@ -77,7 +77,7 @@ unless the export was made with `--per-caption`.
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts:
         """Writes both files, entry by entry."""
         instances, captions = self._names
-        entries = self.entries(shards, folder)
+        entries = Entries(self, shards, folder)
         with (
             coco_lists(captions, folder) as (captioned, sentences),
             coco_lists(instances, folder, list_categories(entries.classes)) as (images, boxes),
@@ -89,10 +89,10 @@ unless the export was made with `--per-caption`.
                 captioned.add(text)
                 for line in lines:
                     sentence = {"image_id": image["id"], "caption": line["caption"], **origin_fields(line["image"])}
-                    number = sentences.number(as_json(sentence)[1:-1])
+                    number = sentences.add_numbered(as_json(sentence)[1:-1])
                     for box in line["boxes"]:
                         fields = box_fields(image, box["corners"], entries.classes[box["class"]])
-                        boxes.number(
+                        boxes.add_numbered(
                             f'{fields}, "score": {box["score"]}, "phrase": {as_json(box["phrase"])}, '
                             f'"caption_id": {number}, "tokens_positive": {[box["span"]]}'
                         )

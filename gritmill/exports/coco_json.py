@@ -10,21 +10,21 @@ from transforms.text.grounded_caption import Corners
 
 
 class JsonList:
-    """A list of JSON objects that is being written. size: how many it has."""
+    """A list of JSON objects that is being written."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.size = 0
+        self._size = 0
 
     def add(self, text: str) -> None:
         """Adds an object, given as JSON."""
-        self._file.write((f",\n{text}" if self.size else text).encode())
-        self.size += 1
+        self._file.write((f",\n{text}" if self._size else text).encode())
+        self._size += 1
 
-    def number(self, fields: str) -> int:
+    def add_numbered(self, fields: str) -> int:
         """Adds an object with the fields, given as JSON without brackets, after its `id`: its number, from 1."""
-        self.add(f'{{"id": {self.size + 1}, {fields}}}')
-        return self.size
+        self.add(f'{{"id": {self._size + 1}, {fields}}}')
+        return self._size
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from gritmill.exports.format import ROWS, ExportCounts, ExportFolder, disjoint_spans, origin_fields
-from gritmill.exports.image_entries import BoxPlace, ImageEntries, SampleLine
+from gritmill.exports.image_entries import BoxPlace, Entries, ImageEntries, SampleLine
 from gritmill.exports.options import Level
 from gritmill.reading import Sample
 from transforms.text.grounded_caption import Corners
@@ -72,7 +72,7 @@ BryanPlummer/flickr30k_entities, commit 68b3d6f. It was run on them by hand."""
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts:
         """Writes the files of each image, then `train.txt`."""
-        entries = self.entries(shards, folder)
+        entries = Entries(self, shards, folder)
         with folder.publish("train.txt") as keys:
             for lines in entries:
                 key = lines[0]["key"]

@@ -1,16 +1,15 @@
 """Formats that list images: the samples of one image are one entry, with the boxes of all of its captions."""
 
-import json
 from abc import abstractmethod
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 import xxhash
 from pydantic_core import from_json
 
-from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, read_classes, read_regions
+from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, as_json, read_classes, read_regions
 from gritmill.reading import Sample
 from pipeline import files, layout
 from transforms.selection.select_boxes import SAME_BOX_IOU, ious
@@ -26,8 +25,6 @@ what `describe` returns. A box has `class`, `phrase`, `span`, `corners` (fractio
 
 BoxPlace = tuple[int, int]
 """The number of a line of an image, and the number of a box in it."""
-
-Merge = Callable[[list[SampleLine], Mapping[BoxPlace, BoxPlace], ExportCounts], list[SampleLine]]
 
 
 class ImageEntries(LineFormat):
@@ -58,10 +55,6 @@ class ImageEntries(LineFormat):
         counts = ExportCounts(samples=0)
         folder.write_lines(layout.export_part(number), self._lines(samples, folder, counts))
         return counts
-
-    def entries(self, shards: Sequence[int], folder: ExportFolder) -> "Entries":
-        """The entries of all shards."""
-        return Entries(shards, folder, self.merge, self.image_path_of if self.options.images else None)
 
     def merge(
         self, lines: list[SampleLine], remaining: Mapping[BoxPlace, BoxPlace], counts: ExportCounts
@@ -95,7 +88,7 @@ class ImageEntries(LineFormat):
                 if self.options.images and line["same_image"] not in written:
                     folder.write(self.image_name(sample), sample.jpeg)
                 written.add(line["same_image"])
-                yield json.dumps(line, ensure_ascii=False)
+                yield as_json(line)
 
     def _boxes(self, record: Mapping[str, Any]) -> list[dict[str, Any]]:
         regions = read_regions(record, self.options.level)
@@ -112,30 +105,27 @@ class ImageEntries(LineFormat):
 
 
 class Entries:
-    """The lines of each image that is an entry, with the boxes that remain, in the order of the last samples; to be
-    iterated over once. Removes the files of images that are also in an earlier shard.
+    """The lines of each image that is an entry, with the boxes that remain, in the order of the last samples. Can be
+    iterated over once. Meanwhile, the files of images that are also in an earlier shard are removed.
 
-    merge: see `ImageEntries.merge`. image_path_of: None if there are no files. classes: their numbers from 1, in the
-    order of their first occurrence in the entries so far. counts: what `merge` has counted so far.
+    classes: their numbers from 1, in the order of their first occurrence in the entries so far. counts: what `merge`
+    has counted so far.
     """
 
-    def __init__(
-        self, shards: Sequence[int], folder: ExportFolder, merge: Merge, image_path_of: Callable[[str], str] | None
-    ) -> None:
-        self._parts = [files.join(folder.uri, layout.export_part(n)) for n in shards]
+    def __init__(self, export_format: ImageEntries, shards: Sequence[int], folder: ExportFolder) -> None:
+        self._format = export_format
+        self._shards = shards
         self._folder = folder
-        self._merge = merge
-        self._image_path_of = image_path_of
         self.counts = ExportCounts(images=0)
         self.classes: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[list[SampleLine]]:
-        for lines in _lines_by_image(self._parts):
-            if self._image_path_of and len(lines) > 1:
+        for lines in _lines_by_image([files.join(self._folder.uri, layout.export_part(n)) for n in self._shards]):
+            if self._format.options.images:
                 first_of = {line["key"][:5]: line["key"] for line in reversed(lines)}
                 others = (key for key in first_of.values() if key != lines[0]["key"])
-                self._folder.delete(*map(self._image_path_of, others))
-            entry = self._merge(lines, remaining_boxes(lines), self.counts)
+                self._folder.delete(*map(self._format.image_path_of, others))
+            entry = self._format.merge(lines, remaining_boxes(lines), self.counts)
             for line in entry:
                 for box in line["boxes"]:
                     self.classes.setdefault(box["class"], len(self.classes) + 1)
@@ -209,7 +199,7 @@ def _first_of_each(captions: np.ndarray, corners: Sequence[Corners]) -> list[int
         repeats: np.ndarray = ious(corners[start : start + _BLOCK], [corners[i] for i in earlier]) >= SAME_BOX_IOU
         repeats &= captions[block][:, None] != captions[earlier]
         found: np.ndarray = repeats & (earlier < start)
-        waiting = ~found.any(axis=1)
+        waiting: np.ndarray = np.logical_not(found.any(axis=1))
         for row, own in enumerate(range(len(remaining), len(earlier))):
             if waiting[row]:  # it repeats none of those that remain
                 found[:, own] = waiting & repeats[:, own]

@@ -52,7 +52,7 @@ pycocotools as there. {ran("pycocotools")} GLIP cuts captions at 256 tokens."""
                 image, boxes = line.removeprefix('{"image": ').split(', "boxes": [{')
                 images.add(image)
                 for box in boxes.removesuffix("}]}").split("}, {"):
-                    annotations.number(box)
+                    annotations.add_numbered(box)
 
     def rows(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[dict[str, Any]]:
         record, number = certain_rows(sample.record, counts), int(sample.key)

@@ -8,7 +8,7 @@ from typing import Any
 
 from gritmill.exports.coco_json import box_fields, coco_lists, list_categories
 from gritmill.exports.format import ExportCounts, ExportFolder, as_json, certain_rows, origin_fields
-from gritmill.exports.image_entries import BoxPlace, ImageEntries, SampleLine
+from gritmill.exports.image_entries import BoxPlace, Entries, ImageEntries, SampleLine
 from gritmill.reading import Sample
 
 _FOLDER, _IMAGES = "refcoco", "images/mscoco/images/train2014/"  # fixed names in the toolkit
@@ -85,7 +85,7 @@ lichengunc/refer, commit e3bbaa3. `refer.py` of its branch python3, commit 2fe1d
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts:
         """Writes both files, entry by entry."""
-        entries, sentences = self.entries(shards, folder), 0
+        entries, sentences = Entries(self, shards, folder), 0
         categories = list_categories(entries.classes)
         with (
             folder.publish(f"{_FOLDER}/refs(gritmill).p") as refs,
@@ -100,7 +100,7 @@ lichengunc/refer, commit e3bbaa3. `refer.py` of its branch python3, commit 2fe1d
                     folder.delete(self.image_path_of(lines[0]["key"]))
                 for box in boxes:
                     category = entries.classes[box["class"]]
-                    number = annotations.number(box_fields(image, box["corners"], category))
+                    number = annotations.add_numbered(box_fields(image, box["corners"], category))
                     named = json.loads(as_json(box["sentences"]))  # pickle would refer to a text that two of them share
                     sent_ids = list(range(sentences + 1, sentences + len(named) + 1))
                     sentences = sent_ids[-1]

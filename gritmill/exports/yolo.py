@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from gritmill.exports.format import ExportCounts, ExportFolder, origin_fields
-from gritmill.exports.image_entries import ImageEntries
+from gritmill.exports.image_entries import Entries, ImageEntries
 from gritmill.exports.readers import ran
 from gritmill.reading import Sample
 from transforms.text.grounded_caption import Corners
@@ -51,7 +51,7 @@ class Yolo(ImageEntries):
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts:
         """Writes the labels and `data.yaml`."""
-        entries = self.entries(shards, folder)
+        entries = Entries(self, shards, folder)
         for lines in entries:
             boxes = (box for line in lines for box in line["boxes"])
             rows = (

@@ -175,6 +175,26 @@ def test_a_shard_that_is_cut_between_the_members_of_a_sample_names_what_it_lacks
         list(gritmill.read(out))
 
 
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (b'{"key": "0', "EOF while parsing"),
+        (b'{"caption": "\\ud800"}', "unexpected end of hex escape"),  # no text: a file in UTF-8 cannot have it
+        (b'{"a": ' + b"[" * 250 + b"]" * 250 + b"}", "recursion limit"),
+        (b"[]", "not an object"),
+    ],
+)
+def test_a_record_that_is_damaged_is_named(out, text, fault):
+    with tarfile.open(out / SHARD) as tar:
+        place, size = next((one.offset_data, one.size) for one in tar if one.name == "000000001.json")
+    text += b" " * (size - len(text))
+    with (out / SHARD).open("r+b") as file:
+        file.seek(place)
+        file.write(text)
+    with pytest.raises(gritmill.EnvironmentFault, match=rf"not a valid shard: ValueError: 000000001\.json: {fault}"):
+        list(gritmill.read(out))
+
+
 def test_a_run_that_is_packed_again_meanwhile_says_so(out, settings):
     samples = gritmill.read(out)
     next(samples)

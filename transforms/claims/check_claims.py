@@ -12,7 +12,7 @@ from transforms.claims.stuff import is_stuff
 from transforms.claims.verdicts import UNDECIDED, Boxes, Checked, PhraseBoxes, Verdict
 from transforms.claims.word_lists import read_list, words_of
 from transforms.phrases.class_names import singular
-from transforms.phrases.same_things import related
+from transforms.phrases.same_things import same_kind
 from transforms.records import EXACTLY, NONE, CharSpan, Claim, ClaimKind
 
 
@@ -52,10 +52,14 @@ def _has_attributes(claim: Claim, caption: str) -> bool:
 
 
 def _shares_labels(span: CharSpan, boxes: Boxes) -> bool:
-    """Whether boxes with the label of a phrase may be of another one, which has none: of "two cars and a taxi", the
-    source may call all three cars; of "two people and a woman", all three people."""
-    names = related(_noun(boxes[span].head))
-    return any(not one.kept and _noun(one.head) in names for other, one in boxes.items() if other != span)
+    """Whether boxes with the label of a phrase may be of another one, of whose things one may have none: of "two cars
+    and a taxi", the source may call all three cars; of "two people and a woman", all three people."""
+    names = same_kind(_noun(boxes[span].head))
+    return any(
+        (not one.kept or _names_several(one)) and _noun(one.head) in names
+        for other, one in boxes.items()
+        if other != span
+    )
 
 
 @cache

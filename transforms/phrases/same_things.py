@@ -1,6 +1,7 @@
 """Words that may name one thing, and things that are seen together: the lists of `same_things.yaml`."""
 
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from transforms import bundled
@@ -23,19 +24,32 @@ def related(name: str) -> frozenset[str]:
 
     name: in lower case and in the singular; may have several words.
     """
-    found = set(synonyms(name))
-    for whole, parts in (*_entries("kinds"), *_entries("parts")):
-        if name in whole:
-            found |= parts
-        if name in parts:
-            found |= whole
-    return frozenset(found)
+    return _linked(name, "kinds", "parts")
+
+
+@cache
+def same_kind(name: str) -> frozenset[str]:
+    """The names that the thing of this name may have: its synonyms, its kinds, and things of this kind. It is mutual.
+
+    name: see `related`.
+    """
+    return _linked(name, "kinds")
 
 
 @cache
 def synonyms(name: str) -> frozenset[str]:
     """The names that may be of one thing with this one, and the name itself. name: see `related`."""
     return frozenset((name,)).union(*(group for group in _groups() if name in group))
+
+
+def _linked(name: str, *tables: str) -> frozenset[str]:
+    found = set(synonyms(name))
+    for whole, parts in chain(*map(_entries, tables)):
+        if name in whole:
+            found |= parts
+        if name in parts:
+            found |= whole
+    return frozenset(found)
 
 
 @cache

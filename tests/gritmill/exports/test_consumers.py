@@ -212,6 +212,20 @@ def test_mdetr_aligns_a_box_with_the_words_that_name_it(tmp_path):
     assert spans(level=Level.EXPRESSIONS) == [[[0, 16]], [[9, 16]]]
 
 
+@pytest.mark.parametrize(
+    "words", ['", "boxes": [{"x": 1}, {"y": 2}]}', "}, {", '\\", "boxes": [{', '{"image": ', "\\", "\x1f\té😀"]
+)
+def test_no_words_of_a_caption_divide_a_line_of_mdetr(tmp_path, words):
+    rows = ("a dog", LEFT), ("a cat", RIGHT)
+    meta = json.dumps({words: words})
+    exported(tmp_path, "mdetr", *(sample(n, f"{words} a dog {words} a cat{words}", *rows, meta=meta) for n in range(2)))
+    value, parts = json.loads((tmp_path / "mdetr_train.json").read_text()), lines(tmp_path / "parts/00000.jsonl")
+    assert value["images"] == [part["image"] for part in parts]
+    boxes = [box for part in parts for box in part["boxes"]]
+    assert value["annotations"] == [{"id": number, **box} for number, box in enumerate(boxes, 1)]
+    assert len(boxes) == 4
+
+
 DOGS = sample(
     0,
     "a dog on the left, a dog on the right, a tree",

@@ -312,6 +312,16 @@ def test_measure_words_and_compounds_are_the_same_classes_at_both_levels(tmp_pat
             assert category["name"] == "hot dog"
 
 
+@pytest.mark.parametrize("to", ["coco", "refcoco"])
+def test_files_are_written_as_the_module_json_writes_them(tmp_path, to):
+    """Annotations are put together from texts."""
+    written(to, tmp_path)
+    for path in [*tmp_path.glob("*.json"), *tmp_path.glob("refcoco/*.json")]:
+        text = path.read_text()
+        assert text.replace(",\n", ", ") == json.dumps(json.loads(text), ensure_ascii=False) + "\n"
+        assert '"annotations": [{"id": 1, ' in text
+
+
 def datumaro_items(folder):
     """The items as datumaro 1.13.12 finds them (plugins/data_formats/coco/importer.py, `CocoImporter.find_sources`;
     base.py, `DirPathExtracter` and `_parse_item`): the task and the split are in the name of the file, and images are
@@ -399,6 +409,6 @@ def test_the_card_of_yolo_says_where_images_belong_that_were_not_written():
 
 
 @pytest.mark.parametrize("to", ["coco", "refcoco", "flickr30k-entities", "yolo"])
-def test_merged_entries_are_removed(tmp_path, to):
+def test_parts_has_only_the_lines_of_shards(tmp_path, to):
     written(to, tmp_path)
     assert sorted(path.name for path in (tmp_path / "parts").iterdir()) == ["00000.jsonl", "00001.jsonl"]

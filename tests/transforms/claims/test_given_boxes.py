@@ -145,8 +145,16 @@ def test_a_label_may_be_of_another_thing_of_its_kind(read, caption, label):
     boxes = [LEFT, MIDDLE, RIGHT]
     assert said(read(caption, {label: boxes}))[subject, "exactly", 2][0] == U
     assert said(read(caption, {label: boxes, other: [[0.4, 0.8, 0.6, 1.0]]}))[subject, "exactly", 2][0] == C
-    assert said(read(f"{subject} and a boat", {label: boxes}))[subject, "exactly", 2][0] == C
+    for place in ("and a boat", "on a street", "in a park", "beside a tail"):  # often together, but never called so
+        assert said(read(f"{subject} {place}", {label: boxes}))[subject, "exactly", 2][0] == C
     assert said(read(caption, {label: boxes[:2]}))[subject, "exactly", 2][0] == S
+
+
+def test_a_label_may_be_of_one_of_several_things_of_its_kind(read):
+    """One of the taxis has a box of its own."""
+    caption = "Two cars and two taxis"
+    found = said(read(caption, {"car": [LEFT, MIDDLE, RIGHT], "taxi": [[0.4, 0.8, 0.6, 1.0]]}))
+    assert found["Two cars", "exactly", 2][0] == U
 
 
 def test_that_there_are_not_two_is_open():
