@@ -108,7 +108,7 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
 def _error_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    if isinstance(error, PluginError):
+    if isinstance(error, PluginError) or (type(error) is ConnectionError and str(error)):  # the latter of files.remote
         return str(error)
     return f"{message_of(error)} (GRITMILL_DEBUG=1 shows where)"  # of a child process, as it was there
 

@@ -38,6 +38,8 @@ the check, nobody would notice that a store mistakes a part of the file for such
 
 _HDFS = ("hdfs", "webhdfs")
 _HTTP_MISSING = (404, 410)
+_HTTP_AWAY = (0, 429, 502, 503, 504)
+"""Status of a web server that is not there, or busy, for any file. 0: no answer."""
 
 _CLIENTS = ("aiohttp", "azure", "botocore", "gcsfs", "google")
 """Packages whose exceptions are not those of Python's file systems."""
@@ -446,8 +448,9 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
     except NotImplementedError as error:
         raise CallError(f"{uri}: gritmill cannot {action} files of {scheme_of(uri)}://") from error
     except Exception as error:
+        away = _http_away(error)
         status = next(filter(None, (getattr(error, name, None) for name in ("status_code", "code", "status"))), None)
-        line = first_line(error)
+        line = first_line(away or error)
         forbidden = isinstance(error, OSError) and str(error).startswith("Forbidden: ")  # gcsfs, with the URL
         if isinstance(error, PermissionError) or status in (401, 403) or forbidden:
             line = " ".join(str(error).splitlines()[1:]) if forbidden else line
@@ -455,13 +458,19 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
             raise PermissionFault(f"{refused}; check the credentials and what they permit there") from error
         if _lacks_bucket(error):
             raise BucketFault(f"{place_of(uri)}: no such bucket; cannot {action} {uri}") from error
-        if isinstance(error, FileNotFoundError) or status == 404:
+        if not away and (isinstance(error, FileNotFoundError) or status == 404):
             if action == "write":
                 raise EnvironmentFault(f"{place_of(uri)}: cannot write {uri}: {line}") from error
             raise FileNotFoundError(uri) from error
-        if _is_of_client(error) and not (is_missing(error) or isinstance(error, FileExistsError)):
+        if away or (_is_of_client(error) and not (is_missing(error) or isinstance(error, FileExistsError))):
             raise ConnectionError(f"{place_of(uri)}: cannot {action} {uri}: {line}") from error
         raise
+
+
+def _http_away(error: Exception) -> BaseException | None:
+    """What says that a web server cannot be reached, or is busy, if fsspec made a missing file of it."""
+    cause = error.__cause__ if isinstance(error, FileNotFoundError) else None
+    return cause if cause and _is_of_http(cause) and getattr(cause, "status", 0) in _HTTP_AWAY else None
 
 
 def _lacks_bucket(error: BaseException) -> bool:

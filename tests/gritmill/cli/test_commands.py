@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -564,3 +565,11 @@ def test_a_locale_whose_names_are_not_utf_8_is_refused(call, monkeypatch):
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
     line = "gritmill: the locale reads names of files as ascii, not UTF-8; set PYTHONUTF8=1"
     assert call("look", "x.tar") == (3, "", [line])
+
+
+def test_a_server_that_is_away_is_named_alone(call):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        place = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        status, _, (line,) = call("look", f"{place}/a.tar")
+    assert (status, line[: line.rindex(": ")]) == (3, f"gritmill: {place}: cannot look for {place}/a.tar")

@@ -172,6 +172,12 @@ def test_a_web_server_that_is_away_or_refuses_does_not_say_that_a_file_is_missin
             files.exists(f"{place}/403.tar")
         with pytest.raises(ConnectionError, match=f"cannot look for {place}/500.tar"):
             files.exists(f"{place}/500.tar")
+        for status in (403, 404, 410, 500):
+            with pytest.raises(FileNotFoundError):
+                files.read_bytes(f"{place}/{status}.jpg")
+        with pytest.raises(ConnectionError, match=f"cannot read {place}/503.jpg"):
+            files.read_bytes(f"{place}/503.jpg")
         server.shutdown()
-    with pytest.raises(ConnectionError, match=f"cannot look for {place}/200.tar"):
-        files.exists(f"{place}/200.tar")
+    for action, read in (("look for", files.exists), ("read", files.read_bytes), ("read", files.open_read)):
+        with pytest.raises(ConnectionError, match=f"cannot {action} {place}/200.tar"):
+            read(f"{place}/200.tar")
