@@ -21,6 +21,7 @@ _BOUNDS_AFTER = {
     **dict.fromkeys(("at most", "maximum", "max", "tops"), NONE),
 }
 _FINITE = frozenset(("VBZ", "VBP", "VBD", "MD"))
+_RESTRICTS = frozenset(("with", "without", "who", "whose", "which", "that"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,13 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
 
 
 def is_of_others(sentence: Sentence, token: int, head: int) -> bool:
-    """Whether "only" before a number says that there are others: "only two are brown". Not "there are only two"."""
+    """Whether "only" before a number may say that there are others: "only two are brown", "only two wearing hats". Not
+    "there are only two"."""
     if not token or sentence.words[token - 1] not in ONLY:
         return False
+    after = sentence.chunks[sentence.chunk_at[head]].last + 1
+    if after < len(sentence.words) and (sentence.words[after] in _RESTRICTS or sentence.tags[after] in ("VBG", "VBN")):
+        return True
     top = sentence.top(sentence.chunk_at[head])
     verb = sentence.heads[top]
     if sentence.deps[top] not in ("nsubj", "nsubjpass") or sentence.children(verb, "expl"):
