@@ -53,8 +53,8 @@ def _may_have_others(sentence: Sentence, first: int) -> bool:
 
 
 def _is_thing(sentence: Sentence, token: int, head: int) -> bool:
-    """Whether the token before a noun is not about an "inch", a "couple", a "one story house", or a noun that the parser
-    has in no chunk, or in the next one: "a single person" / "kayak"."""
+    """Whether the token before a noun is not about an "inch", a "couple", a "one story house", or a noun that the
+    parser has in no chunk, or in the next one: "a single person" / "kayak"."""
     words, units = sentence.words, words_of("quantities", "units")
     noun, after = words[head], sentence.chunks[sentence.chunk_at[head]].last + 1
     if sentence.is_plural(head) or noun in words_of("quantities", "no_things"):

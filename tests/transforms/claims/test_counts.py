@@ -4,7 +4,6 @@ import pytest
 
 from transforms.records import ClaimKind
 
-
 _CROWD = "a crowd of people: at_least 2 (a crowd of)"
 
 
