@@ -21,6 +21,7 @@ from transforms.records import AT_LEAST, EXACTLY, NONE, Claim, ClaimKind
 
 _DEFINITE = frozenset(("the", "these", "those", "all", "his", "her", "its", "their", "our", "my", "your", "both"))
 _EACH = frozenset(("each", "every"))
+_NEAR = 15  # tokens; a caption may have thousands
 _AT = frozenset(("on", "in", "at", "by", "for", "per"))
 
 
@@ -57,7 +58,7 @@ def _is_of_each(sentence: Sentence, chunk: NounChunk) -> bool:
         return True
     if len(after) == 2 and after[0] in _AT and after[1] in _EACH:
         return True
-    for token in range(chunk.first - 1, -1, -1):
+    for token in range(chunk.first - 1, max(chunk.first - _NEAR, -1), -1):
         if not any(map(str.isalnum, words[token])):
             return False
         if words[token] in _EACH and words[token + 1] != "other":

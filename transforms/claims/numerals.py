@@ -58,6 +58,8 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
         return None
     if not words_of("quantities", "upper_bounds").isdisjoint(words[last + 1 : head]):  # "two or fewer dogs"
         return None
+    if words[last + 1] == "(" and not _bounds().isdisjoint(words[last + 2 : head]):  # "two (at least) dogs"
+        return None
     if has_more_numbers(sentence, first, token, last, head) or is_of_others(sentence, token, head):
         return None
     predicate = EXACTLY
@@ -162,6 +164,10 @@ def is_inexact(sentence: Sentence, first: int, token: int) -> bool:
 def is_approximate(words: Iterable[str]) -> bool:
     """Whether the words before a number, "couple" or "dozen" say that it may be another one: "about", "fewer than"."""
     return not words_of("quantities", "approximate").isdisjoint(words)
+
+
+def _bounds() -> frozenset[str]:
+    return words_of("quantities", "approximate") | words_of("quantities", "at_least") | words_of("quantities", "names")
 
 
 def _takes(word: str) -> bool:

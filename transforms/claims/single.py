@@ -14,6 +14,7 @@ from transforms.records import AT_LEAST, EXACTLY
 _NOT = NEGATIONS | {"no"}
 _ONE = frozenset(("one", "1"))
 _ALONE = frozenset(("lone", "solitary", "sole", "single"))
+_NEAR = 15  # tokens; a caption may have thousands
 _LIKE_ADJECTIVES = frozenset(("JJ", "JJR", "JJS", "RB", "VBN", "VBG", "CC", ",", "HYPH", "-LRB-", "-RRB-"))
 
 
@@ -43,7 +44,7 @@ def _may_have_others(sentence: Sentence, first: int) -> bool:
         return True
     if before >= 0 and words[before] == "with" and sentence.is_plural(sentence.heads[before]):
         return True
-    for word, following in pairwise([*words, ""]):
+    for word, following in pairwise([*words[max(first - _NEAR, 0) : first + _NEAR], ""]):
         if following != "of" and word in words_of("quantities", "others"):
             return True
         is_picture = following == "of" and word.removesuffix("s") in words_of("predicates", "pictures")

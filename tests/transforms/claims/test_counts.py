@@ -266,6 +266,8 @@ def test_what_is_not_there(said, caption, expected):
         "only one dog that sleeps",
         "perhaps only one dog",
         "probably two dogs",
+        "two (at least) dogs",
+        "two (possibly three) dogs",
         "hardly a single car on the road",
         "up to a single dog",
         "a single person kayak",
