@@ -10,15 +10,19 @@ couple" without "of".
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from transforms.claims.numerals import Count, bound_of, value_of
 from transforms.claims.quantities import count_of
 from transforms.claims.sentence import NounChunk, Presence, Sentence
 from transforms.claims.stuff import is_stuff
 from transforms.claims.word_lists import no_places, words_of
-from transforms.records import AT_LEAST, NONE, Claim, ClaimKind
+from transforms.records import AT_LEAST, EXACTLY, NONE, Claim, ClaimKind
 
 _DEFINITE = frozenset(("the", "these", "those", "all", "his", "her", "its", "their", "our", "my", "your", "both"))
+_EACH = frozenset(("each", "every"))
+_NEAR = 15  # tokens; a caption may have thousands
+_AT = frozenset(("on", "in", "at", "by", "for", "per"))
 
 
 def read_counts(sentence: Sentence, none: Mapping[int, Count]) -> Iterator[Claim]:
@@ -30,6 +34,8 @@ def read_counts(sentence: Sentence, none: Mapping[int, Count]) -> Iterator[Claim
         if chunk.presence is Presence.STATED and _is_thing(sentence, chunk):
             found = _partitive(sentence, number) or count_of(sentence, chunk.first, chunk.head)
         if found is not None:
+            if found.predicate == EXACTLY and _is_of_each(sentence, chunk):
+                found = replace(found, predicate=AT_LEAST)
             words = sentence.characters(found.first, found.last)
             yield Claim(ClaimKind.COUNT, *words, *sentence.span(number), found.predicate, found.number)
 
@@ -41,6 +47,23 @@ def _is_thing(sentence: Sentence, chunk: NounChunk) -> bool:
         return False
     before = sentence.words[chunk.first - 1] if chunk.first else ""
     return before not in ("in", "at") or noun not in no_places().get(before, ())
+
+
+def _is_of_each(sentence: Sentence, chunk: NounChunk) -> bool:
+    """Whether there are so many of each of several things: "each plate has two donuts", "a single flower on every
+    table", "two plates with a donut each". Not "three men, each with a dog", "two men facing each other"."""
+    words = sentence.words
+    after = words[chunk.last + 1 : chunk.last + 3]
+    if after[:1] in (["each"], ["apiece"]) and not any(map(str.isalnum, "".join(after[1:]))):
+        return True
+    if len(after) == 2 and after[0] in _AT and after[1] in _EACH:
+        return True
+    for token in range(chunk.first - 1, max(chunk.first - _NEAR, -1), -1):
+        if not any(map(str.isalnum, words[token])):
+            return False
+        if words[token] in _EACH and words[token + 1] != "other":
+            return True
+    return False
 
 
 def _partitive(sentence: Sentence, number: int) -> Count | None:

@@ -21,6 +21,7 @@ _BOUNDS_AFTER = {
     **dict.fromkeys(("at most", "maximum", "max", "tops"), NONE),
 }
 _FINITE = frozenset(("VBZ", "VBP", "VBD", "MD"))
+_RESTRICTS = frozenset(("with", "without", "who", "whose", "which", "that"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
         return None
     if not words_of("quantities", "upper_bounds").isdisjoint(words[last + 1 : head]):  # "two or fewer dogs"
         return None
+    if words[last + 1] == "(" and not _bounds().isdisjoint(words[last + 2 : head]):  # "two (at least) dogs"
+        return None
     if has_more_numbers(sentence, first, token, last, head) or is_of_others(sentence, token, head):
         return None
     predicate = EXACTLY
@@ -73,9 +76,13 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
 
 
 def is_of_others(sentence: Sentence, token: int, head: int) -> bool:
-    """Whether "only" before a number says that there are others: "only two are brown". Not "there are only two"."""
+    """Whether "only" before a number may say that there are others: "only two are brown", "only two wearing hats". Not
+    "there are only two"."""
     if not token or sentence.words[token - 1] not in ONLY:
         return False
+    after = sentence.chunks[sentence.chunk_at[head]].last + 1
+    if after < len(sentence.words) and (sentence.words[after] in _RESTRICTS or sentence.tags[after] in ("VBG", "VBN")):
+        return True
     top = sentence.top(sentence.chunk_at[head])
     verb = sentence.heads[top]
     if sentence.deps[top] not in ("nsubj", "nsubjpass") or sentence.children(verb, "expl"):
@@ -157,6 +164,10 @@ def is_inexact(sentence: Sentence, first: int, token: int) -> bool:
 def is_approximate(words: Iterable[str]) -> bool:
     """Whether the words before a number, "couple" or "dozen" say that it may be another one: "about", "fewer than"."""
     return not words_of("quantities", "approximate").isdisjoint(words)
+
+
+def _bounds() -> frozenset[str]:
+    return words_of("quantities", "approximate") | words_of("quantities", "at_least") | words_of("quantities", "names")
 
 
 def _takes(word: str) -> bool:

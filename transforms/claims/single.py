@@ -3,7 +3,9 @@
 "A dog" and "one dog" are also true of a picture with two. So is "the only dog": what follows may say among which.
 """
 
-from transforms.claims.numerals import MORE, ONLY, Count, has_more_numbers, is_of_others
+from itertools import pairwise
+
+from transforms.claims.numerals import MORE, ONLY, Count, bound_of, has_more_numbers, is_approximate, is_of_others
 from transforms.claims.sentence import NEGATIONS, NOUNS, Sentence
 from transforms.claims.word_lists import words_of
 from transforms.phrases.class_names import compounds
@@ -12,6 +14,7 @@ from transforms.records import AT_LEAST, EXACTLY
 _NOT = NEGATIONS | {"no"}
 _ONE = frozenset(("one", "1"))
 _ALONE = frozenset(("lone", "solitary", "sole", "single"))
+_NEAR = 15  # tokens; a caption may have thousands
 _LIKE_ADJECTIVES = frozenset(("JJ", "JJR", "JJS", "RB", "VBN", "VBG", "CC", ",", "HYPH", "-LRB-", "-RRB-"))
 
 
@@ -26,15 +29,38 @@ def single_count(sentence: Sentence, first: int, head: int, of: int) -> Count | 
         elif words[token] in _ALONE:
             count = _alone(sentence, first, token, head)
         if count and _is_thing(sentence, token, head):
-            return Count(*count, max(token, of))
+            predicate, number, start = count
+            if predicate == EXACTLY and _may_have_others(sentence, first):
+                predicate = AT_LEAST
+            return Count(predicate, number, start, max(token, of))
     return None
 
 
+def _may_have_others(sentence: Sentence, first: int) -> bool:
+    """Whether a caption says where others may be: of "a lone sheep near the flock", "vases with a single rose", "a
+    table for only one person", "two pictures of a lone man". first: of the chunk."""
+    words, before = sentence.words, first - 1
+    if before >= 0 and words[before] == "for":
+        return True
+    if before >= 0 and words[before] == "with" and sentence.is_plural(sentence.heads[before]):
+        return True
+    for word, following in pairwise([*words[max(first - _NEAR, 0) : first + _NEAR], ""]):
+        if following != "of" and word in words_of("quantities", "others"):
+            return True
+        is_picture = following == "of" and word.removesuffix("s") in words_of("predicates", "pictures")
+        if word in words_of("quantities", "repeated") or (is_picture and word.endswith("s")):
+            return True
+    return False
+
+
 def _is_thing(sentence: Sentence, token: int, head: int) -> bool:
-    """Whether the token before a noun is not about an "inch", a "couple" or a "one story house"."""
+    """Whether the token before a noun is not about an "inch", a "couple", a "one story house", or a noun that the
+    parser has in no chunk, or in the next one: "a single person" / "kayak"."""
     words, units = sentence.words, words_of("quantities", "units")
-    noun = words[head]
+    noun, after = words[head], sentence.chunks[sentence.chunk_at[head]].last + 1
     if sentence.is_plural(head) or noun in words_of("quantities", "no_things"):
+        return False
+    if after < len(words) and sentence.tags[after] in NOUNS:
         return False
     is_unit = noun in units - words_of("quantities", "also_things") and f"{words[head - 1]} {noun}" not in compounds()
     return not is_unit and (token + 1 == head or words[token + 1] not in units)
@@ -44,6 +70,8 @@ def _one(sentence: Sentence, first: int, token: int, head: int) -> tuple[str, in
     """Predicate, number and first token of "only one dog", "at least one dog", "more than one dog"; else None."""
     words = sentence.words
     three, two, one = ("", "", "", *words[:token])[-3:]
+    if is_approximate(words[max(token - 3, 0) : max(token - 1, 0)]):  # "perhaps only one dog"
+        return None
     if has_more_numbers(sentence, first, token, token, head) or not MORE.isdisjoint(words[token + 1 : head]):
         return None
     if (two, one) == ("at", "least"):
@@ -64,6 +92,10 @@ def _alone(sentence: Sentence, first: int, token: int, head: int) -> tuple[str, 
         return None
     if token in sentence.capitals and (not sentence.is_first(token) or token + 1 in sentence.capitals):
         return None  # the Lone Ranger
+    if is_approximate(words[first:token]) or bound_of(sentence, first, token, head):  # "hardly", "up to a single dog"
+        return None
+    if token == first and words[token] in ("sole", "solitary"):  # "sole focus"
+        return None
     if f"{words[token]} {following}" in words_of("quantities", "not_single"):
         return None
     if token > first and words[token - 1].endswith("ly"):  # "a newly single woman"

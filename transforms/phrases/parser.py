@@ -15,11 +15,16 @@ _UNUSED = ("ner", "lemmatizer", "trainable_lemmatizer", "entity_linker", "entity
 
 _BRACKETS = f"[{re.escape(''.join(sorted(BRACKETS)))}|「」『』｢｣]"
 _QUOTES = r'(?<![\d"])["＂“”„«»‹›]+(?!s\b)'  # 8"x10" has inches, and in dog"s it is a wrong apostrophe
-# At the ends of words: quotation marks that spaCy does not know, signs and emoji, and characters that nobody sees. The
-# second range has digits in circles, which are words.
+# Characters that nobody sees. Also within words: after the heart of "I❤️NY" is one. The one of "2️⃣", which is no number
+# of things, stays.
+_INVISIBLE = (
+    "(?:[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufe0e]"
+    "|\ufe0f(?!\u20e3))"
+)
+# At the ends of words: quotation marks that spaCy does not know, signs and emoji. The second range has digits in
+# circles, which are words.
 _SIGNS = (
-    f"(?:{_BRACKETS}|[~•＂‛‟‹›\u301d-\u301f\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufe0e\ufe0f]"
-    "|(?!\\w)[\u2190-\u27ff\u2900-\u2bff\U0001f000-\U0001faff])"
+    f"(?:{_BRACKETS}|{_INVISIBLE}|[~•＂‛‟‹›\u301d-\u301f]|(?!\\w)[\u2190-\u27ff\u2900-\u2bff\U0001f000-\U0001faff])"
 )
 
 
@@ -50,7 +55,9 @@ def _split_at_brackets(nlp: Language) -> None:
     # Otherwise the last word of "(a shirt in size 8)" is a smiley.
     tokenizer.rules = {word: parts for word, parts in (tokenizer.rules or {}).items() if not re.search(_BRACKETS, word)}
     if infix := _pattern(tokenizer.infix_finditer):
-        tokenizer.infix_finditer = re.compile(f"{infix}|{_BRACKETS}|{_QUOTES}").finditer
+        tokenizer.infix_finditer = re.compile(
+            f"{infix}|{_BRACKETS}|{_QUOTES}|{_INVISIBLE}+|(?<={_BRACKETS}){_SIGNS}"
+        ).finditer
     if prefix := _pattern(tokenizer.prefix_search):
         tokenizer.prefix_search = re.compile(f"{prefix}|^{_SIGNS}").search
     if suffix := _pattern(tokenizer.suffix_search):

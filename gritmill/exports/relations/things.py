@@ -12,6 +12,7 @@ from gritmill.exports.format import ExportCounts, certain_rows
 from transforms.claims import geometry
 from transforms.claims.check_relations import RELATIONS
 from transforms.claims.group_boxes import without_groups
+from transforms.claims.numerals import ONLY
 from transforms.claims.stuff import is_stuff
 from transforms.claims.unsure import is_unsure_in
 from transforms.claims.verdicts import Corners, Verdict
@@ -27,7 +28,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 _ARTICLES = frozenset(("a", "an", "the", "one"))
 _ONE = frozenset(("a", "an", "one"))
-_ALONE = frozenset(("only", "just", "exactly", "lone", "solitary"))
+_ALONE = ONLY | {"lone", "solitary"}
 _DETERMINERS = (
     _ARTICLES
     | _ALONE

@@ -4,6 +4,8 @@ import pytest
 
 from transforms.records import ClaimKind
 
+_CROWD = "a crowd of people: at_least 2 (a crowd of)"
+
 
 @pytest.mark.parametrize(
     ("caption", "expected"),
@@ -30,7 +32,6 @@ from transforms.records import ClaimKind
         ("two black and white dogs", ["two black and white dogs: exactly 2 (two)"]),
         ("a group of three men", ["a group of three men: exactly 3 (three)"]),
         ("just two dogs on mats", ["just two dogs: exactly 2 (two)", "mats: at_least 2 (mats)"]),
-        ("Just two dogs sleeping", ["Just two dogs: exactly 2 (two)"]),
         ("There are only two dogs.", ["only two dogs: exactly 2 (two)"]),
         ("There is only one dog.", ["only one dog: exactly 1 (only one)"]),
         ("A bathroom with just 1 toilet", ["A bathroom: at_least 1 (A)", "just 1 toilet: exactly 1 (just 1)"]),
@@ -50,10 +51,17 @@ from transforms.records import ClaimKind
         ("a single (brown) dog", ["a single (brown) dog: exactly 1 (a single)"]),
         ("two (2) dogs", ["two (2) dogs: exactly 2 (two (2))"]),
         ("two single beds", ["two single beds: exactly 2 (two)"]),
+        ("two boys on a single bicycle", ["two boys: exactly 2 (two)", "a single bicycle: exactly 1 (a single)"]),
+        ("a single bus and a crowd of people", ["a single bus: exactly 1 (a single)", _CROWD]),
+        ("three men each on a board", ["three men: exactly 3 (three)", "a board: at_least 1 (a)"]),
+        ("two men facing each other with two cats", ["two men: exactly 2 (two)", "two cats: exactly 2 (two)"]),
     ],
 )
 def test_exact_numbers(said, caption, expected):
     assert said(caption, ClaimKind.COUNT) == expected
+
+
+_VASES = "several vases: at_least 2 (several)"
 
 
 @pytest.mark.parametrize(
@@ -88,6 +96,18 @@ def test_exact_numbers(said, caption, expected):
         ("two dogs at least", ["two dogs: at_least 2 (two)"]),
         ("at least one dog", ["at least one dog: at_least 1 (at least one)"]),
         ("more than one dog", ["more than one dog: at_least 2 (more than one)"]),
+        # So many of each of several things.
+        ("Each plate has two donuts.", ["two donuts: at_least 2 (two)"]),
+        ("two lamps on each table", ["two lamps: at_least 2 (two)"]),
+        ("two cups with three spoons each", ["two cups: exactly 2 (two)", "three spoons: at_least 3 (three)"]),
+        ("Two vases, each with a single rose", ["Two vases: exactly 2 (Two)", "a single rose: at_least 1 (a single)"]),
+        ("several vases with a single rose", [_VASES, "a single rose: at_least 1 (a single)"]),
+        # The others are elsewhere.
+        ("a lone sheep apart from the flock", ["a lone sheep: at_least 1 (a lone)"]),
+        ("a seat for only one person", ["a seat: at_least 1 (a)", "only one person: at_least 1 (only one)"]),
+        ("a collage of a lone giraffe", ["a lone giraffe: at_least 1 (a lone)"]),
+        ("pictures of a lone giraffe", ["a lone giraffe: at_least 1 (a lone)"]),
+        ("a lone man and his reflection", ["a lone man: at_least 1 (a lone)"]),
     ],
 )
 def test_lower_bounds(said, caption, expected):
@@ -240,6 +260,21 @@ def test_what_is_not_there(said, caption, expected):
         "a newly single woman",
         "a single couple",
         "a red sole on a shoe",
+        "Just two dogs sleeping",
+        "only two men with a hat",
+        "There is only one man wearing a hat.",
+        "only one dog that sleeps",
+        "perhaps only one dog",
+        "probably two dogs",
+        "two (at least) dogs",
+        "two (possibly three) dogs",
+        "hardly a single car on the road",
+        "up to a single dog",
+        "a single person kayak",
+        "a single hung window",
+        "a single woman looking for love",
+        "solitary confinement",
+        "a sole fish on a plate",
     ],
 )
 def test_no_count(said, caption):

@@ -3,13 +3,14 @@ import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.claims.read_claims import read_claims
+from transforms.claims.read_claims import read_caption, read_claims
 from transforms.phrases.noun_phrases import Phrases
 from transforms.records import ClaimKind, Phrase
 
 WORDS = """a the two three no some several of and or to is are not there dog dogs cat people man's sheep group pair
 couple scissors on in at under next left right side top front between each other by with without that sitting standing
-holding facing largest leftmost second first from picture photo background , . ? | ( " 5 12 1990 - \n it which His"""
+holding facing largest leftmost second first from picture photo background , . ? | ( " 5 12 1990 - \n it which His
+only lone single each most least"""
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,26 @@ def test_spans_are_in_the_caption_and_claims_in_the_order_of_their_words(claims_
     starts = [claim.words_start for claim in claims]
     assert starts == sorted(starts)
     assert claims_of(caption) == [claims]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([*WORDS.split(), *"\"'“”‹›❝❞()[]{}<>~•→🟢❤️\u200b\u202a"]), st.booleans()), max_size=15
+    )
+)
+def test_heads_are_in_their_phrases_whatever_is_around_the_words(parsed, parts):
+    caption = "".join(word + " " * has_blank for word, has_blank in parts)
+    doc, phrases = parsed(caption)
+    for phrase in phrases.kept:
+        assert 0 <= phrase.expression_start <= phrase.start <= phrase.head_start
+        assert phrase.head_end <= phrase.end <= phrase.expression_end <= len(caption)
+        assert any(map(str.isalnum, caption[phrase.head_start : phrase.head_end]))
+    spans = {(one.start, one.end) for one in (*phrases.kept, *phrases.dropped)}
+    kept, claims = read_caption(doc, phrases)
+    for claim in claims:
+        assert (claim.subject_start, claim.subject_end) in spans
+        assert caption[claim.words_start : claim.words_end].strip()
+    assert set(kept.kept) <= set(phrases.kept)
 
 
 def test_subjects_and_objects_are_noun_chunks(claims_of):

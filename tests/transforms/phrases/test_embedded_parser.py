@@ -181,6 +181,8 @@ def test_what_an_agency_appends_goes_and_the_thing_stays(phrases, caption, expec
         ("the guard (left) John Smith", [("the guard", "guard"), ("John Smith", "Smith")]),
         ("a dog (a cat) on a mat", [("a dog", "dog"), ("a cat", "cat"), ("a mat", "mat")]),
         ("a (brown dog", [("brown dog", "dog")]),
+        ("I❤️NY shirt", [("NY shirt", "shirt")]),
+        ("a shirt(•dog) on a mat", [("a shirt", "shirt"), ("dog", "dog"), ("a mat", "mat")]),
         ("There are at most two dogs", [("at most two dogs", "dogs")]),
         ("A mat with at the very least a dozen eggs", [("A mat", "mat"), ("at the very least a dozen eggs", "eggs")]),
         ("A man at most shows two dogs", [("A man", "man"), ("two dogs", "dogs")]),
@@ -389,7 +391,10 @@ def test_marks_within_marks_of_the_same_kind_are_in_pairs(parser_of_module, mark
         assert all(first == last for first, last in inner), (caption, caption[start:end])
 
 
-@given(st.sampled_from((*_MARKS, "~~", "••", "→←", "🟢🟢", "❤️", "\u200b\u200b", "\u202a\u202c", "||")), st.booleans())
+@given(
+    st.sampled_from((*_MARKS, "~~", "••", "→←", "🟢🟢", "❤️", "\u200b\u200b", "\u202a\u202c", "\x01\x92", "||")),
+    st.booleans(),
+)
 def test_no_head_has_a_mark_or_sign_that_is_not_part_of_its_word(phrases, marks, is_first):
     caption = f"{'' if is_first else 'A red '}{marks[0]}dog{marks[1:]} on a mat"
     heads = [head for _, head in phrases(caption)[0]]
