@@ -58,6 +58,8 @@ def numeral(sentence: Sentence, first: int, token: int, head: int, of: int) -> C
         return None
     if not words_of("quantities", "upper_bounds").isdisjoint(words[last + 1 : head]):  # "two or fewer dogs"
         return None
+    if words[last + 1 : last + 3] == ["or", "so"]:  # "ten or so dogs"
+        return None
     if words[last + 1] == "(" and not _bounds().isdisjoint(words[last + 2 : head]):  # "two (at least) dogs"
         return None
     if has_more_numbers(sentence, first, token, last, head) or is_of_others(sentence, token, head):

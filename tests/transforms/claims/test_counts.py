@@ -267,6 +267,8 @@ def test_what_is_not_there(said, caption, expected):
         "perhaps only one dog",
         "probably two dogs",
         "two (at least) dogs",
+        "ten or so dogs",
+        "a dozen or so eggs",
         "two (possibly three) dogs",
         "hardly a single car on the road",
         "up to a single dog",
