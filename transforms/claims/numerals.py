@@ -13,6 +13,7 @@ UNCOUNTED = 12
 
 _MOST = 100  # a larger number is a name, a year or a guess
 _RANGE = frozenset(("or", "to", "-", "–", "and/or"))
+_DASHES = frozenset(("-", "–", "—", "~", "/"))
 _BETWEEN = _RANGE | {"and", "("}
 MORE = frozenset(("more", "other", "additional", "extra"))
 ONLY = frozenset(("only", "just", "exactly", "precisely", "merely"))
@@ -159,6 +160,8 @@ def is_inexact(sentence: Sentence, first: int, token: int) -> bool:
     before = sentence.words[first - 1]
     if before == "." and first > 1:  # "approx. ten dogs"
         before = sentence.words[first - 2] + "."
+    if before in _DASHES and first > 1 and sentence.tags[first - 2] == "CD":  # "10 - 20 dogs": "20 dogs"
+        return True
     is_capacity = sentence.words[first - 1] == "for" and first > 1 and _takes(sentence.words[first - 2])
     return is_capacity or before in words_of("quantities", "names")
 

@@ -81,6 +81,8 @@ _VASES = "several vases: at_least 2 (several)"
         ("three or four dogs", ["three or four dogs: at_least 3 (three or four)"]),
         ("at least five cats", ["at least five cats: at_least 5 (at least five)"]),
         ("3-4 dogs", ["3-4 dogs: at_least 3 (3-4)"]),
+        ("10 - 20 dogs", []),
+        ("two – three dogs", []),
         ("There are over 20 dogs.", ["over 20 dogs: at_least 20 (over 20)"]),
         ("more than two dogs", ["more than two dogs: at_least 2 (more than two)"]),
         ("a couple dozen dogs", ["a couple dozen dogs: at_least 12 (a couple dozen)"]),
