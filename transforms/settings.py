@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -74,6 +75,17 @@ class Section(BaseModel):
     """The validation context for a file of an earlier run."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, protected_namespaces=())
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_booleans(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML reads "yes", "no", "on" and "off" as booleans, and pydantic a boolean as the number 1 or 0."""
+        if isinstance(value, bool) and info.context != cls.READ_BACK:
+            annotation = cls.model_fields[info.field_name or ""].annotation
+            kinds = [kind for kind in (annotation, *_inside(annotation)) if isinstance(kind, type)]
+            if bool not in kinds and any(issubclass(kind, int | float) for kind in kinds):
+                raise ValueError("must be a number, not yes or no")
+        return value
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:

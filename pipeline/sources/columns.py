@@ -106,15 +106,16 @@ class Columns:
         return next((by_folded[name] for name in (*names, *further) if name in by_folded), "")
 
     def _explain_missing(self, role: str, available: Collection[str], requested: ColumnSettings, uri: str) -> str:
-        if role == "image" and self.url:
+        names = getattr(requested, role)
+        is_usual = names == getattr(ColumnSettings(), role)
+        if role == "image" and self.url and is_usual:
             cure = how_to_download(uri, self.url, self.caption)
             if OF_IMG2DATASET.issubset(available):
                 beside = f"--input {shlex.quote(files.parent(uri))}"
                 cure = f"if img2dataset has written it beside its images, use {beside}; else {cure}"
             return f"lists URLs, in the column {self.url}; {cure}"
-        names = getattr(requested, role)
         cure = "; set source.columns.caption=tags to use the tags" if role == "caption" and "tags" in available else ""
-        meant = "" if names == getattr(ColumnSettings(), role) else did_you_mean(names, available)
+        meant = "" if is_usual else did_you_mean(names, available)
         return f"has no column {' or '.join(names)}; it has {shown_names(available)}{meant}{cure}"
 
 

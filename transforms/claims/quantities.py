@@ -8,7 +8,7 @@ from transforms.claims.single import single_count
 from transforms.claims.word_lists import read_list, words_of
 from transforms.records import AT_LEAST, EXACTLY, NONE
 
-_ARTICLES = frozenset(("a", "an", "another", "one"))
+_ARTICLES = frozenset(("a", "an", "another", "one", "1"))
 
 
 def count_of(sentence: Sentence, first: int, head: int) -> Count | None:
@@ -28,7 +28,7 @@ def plain_count(sentence: Sentence, first: int, head: int, of: int = -1) -> Coun
     if found := single_count(sentence, first, head, of):
         return found
     for token in range(first, head):
-        if words[token] == "one":
+        if words[token] == "one" or (words[token] == "1" and token == first and not is_inexact(sentence, first, token)):
             break
         value = value_of(words[token])
         if value:

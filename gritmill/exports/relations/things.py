@@ -26,8 +26,8 @@ LETTERS = re.compile(r"[^\W\d_]+(?:[ '’-][^\W\d_]+)*")
 """What a name consists of."""
 _WORD = re.compile(r"[^\W_]+")
 
-_ARTICLES = frozenset(("a", "an", "the", "one"))
-_ONE = frozenset(("a", "an", "one"))
+_ARTICLES = frozenset(("a", "an", "the", "one", "1"))
+_ONE = frozenset(("a", "an", "one", "1"))
 _ALONE = ONLY | {"lone", "solitary"}
 _DETERMINERS = (
     _ARTICLES

@@ -508,6 +508,11 @@ def test_bytes_that_are_not_text_in_the_encoding_fail_their_pair(tmp_path: Path)
         ("1.png,http://x/1.png\n", {}, r"source\.header: .* has no header line"),
         ("caption,image\n" + "a,http://x\n" * 3, {}, r"lists URLs"),
         (
+            "caption,url,image_path\na,http://x,1.png\n",
+            {"columns": {"image": "imge_path"}},
+            r"has no column imge_path; it has caption, url, image_path; did you mean image_path\?",
+        ),
+        (
             "file,image,caption\n1.png,http://x,a\n",
             {},
             r"set source\.columns\.image=file if that column names files, or",
