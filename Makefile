@@ -31,7 +31,8 @@ demo: install
 # Many of these tests wait for other processes: three at once keep two cores busy.
 check: install lint
 	$(PYTEST) --numprocesses 3 --dist loadfile -m 'not slow and not model' --hypothesis-profile check \
-	    tests/transforms tests/pipeline --ignore tests/transforms/detectors
+	    tests/transforms tests/pipeline --ignore tests/transforms/detectors \
+	    --ignore tests/pipeline/stages/test_shared_detector.py
 
 # For test and test-slow, T=tests/... selects a folder or a file; then ruff and mypy do not run.
 test: install $(if $(T),,lint)

@@ -93,6 +93,7 @@ def test_qwen_json_is_a_fenced_list():
     assert json.loads(text("qwen3-vl", "a cat", (0.1, 0.2, 0.3, 0.4))[7:-3])[0]["bbox_2d"] == [100, 200, 300, 400]
 
 
+@pytest.mark.model
 @given(st.integers(1, 5000), st.integers(1, 5000), st.sampled_from([MAX_PIXELS, 100_000, 784]))
 def test_the_resized_picture_is_that_of_transformers(width, height, most):
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize

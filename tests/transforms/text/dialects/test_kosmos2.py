@@ -97,6 +97,7 @@ def test_encoding_what_was_decoded_gives_the_same_text(sample):
     assert CODEC.decode(CODEC.encode(again)) == again
 
 
+@pytest.mark.model
 @given(boxes())
 def test_cells_are_those_of_transformers(box):
     from transformers.models.kosmos2.processing_kosmos2 import coordinate_to_patch_index
