@@ -62,6 +62,7 @@ def test_grits_own_sample_comes_back_with_the_same_paired_rows():
     assert paired_rows(json.loads(json.dumps(record))) == paired_rows(SAMPLE)
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(("policy", "boxes"), [("longest", [HANGER]), ("densest", [HANGER, COVER])])
 def test_grits_own_sample_has_the_patch_indices_that_transformers_gives(policy, boxes):
     from transformers.models.kosmos2.processing_kosmos2 import coordinate_to_patch_index

@@ -103,6 +103,7 @@ def test_the_resized_picture_is_that_of_transformers(width, height, most):
     assert resized(width, height, most) == smart_resize(height, width, max_pixels=most)[::-1]
 
 
+@pytest.mark.model
 def test_florence_2s_own_reader_finds_phrases_and_boxes():
     from transformers.models.florence2.processing_florence2 import Florence2PostProcessor
 
@@ -122,6 +123,7 @@ def test_florence_2s_own_reader_finds_phrases_and_boxes():
             assert all(abs(a - b) <= 1.5 for a, b in zip(box, exact, strict=True))  # it truncates to whole pixels
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(("words", "read"), [(words, False) for words in sorted(BANNED)] + [("Lots", True)])
 def test_florence_2s_own_reader_drops_the_phrases_that_we_do_not_write(words, read):
     from transformers.models.florence2.processing_florence2 import Florence2PostProcessor

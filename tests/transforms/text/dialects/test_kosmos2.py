@@ -135,6 +135,7 @@ def test_known_boxes(box, transformers, training):
     assert (cells(box), cells(box, training=True)) == (transformers, training)
 
 
+@pytest.mark.model
 @given(st.integers(0, 1023), st.integers(0, 1023))
 def test_corners_are_those_of_transformers(first, last):
     from transformers.models.kosmos2.processing_kosmos2 import patch_index_to_coordinate
@@ -224,6 +225,7 @@ def same_entities(found, expected):
         assert [pytest.approx(box) for box in others] == boxes
 
 
+@pytest.mark.model
 @given(grounded(words))
 def test_transformers_reads_the_text_back(sample):
     from transformers.models.kosmos2.processing_kosmos2 import clean_text_and_extract_entities_with_bboxes
@@ -259,6 +261,7 @@ def indices(text):
     return [int(number) for number in re.findall(r"<patch_index_(\d{4})>", text)]
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("with_images", [False, True])
 def test_a_batch_goes_through_the_processor_to_token_ids_and_back(processor, with_images):
     texts = [CODEC.encode(sample) for sample in BATCH]
@@ -276,6 +279,7 @@ def test_a_batch_goes_through_the_processor_to_token_ids_and_back(processor, wit
         assert indices(decoded) == expected
 
 
+@pytest.mark.model
 @given(grounded(words))
 def test_any_words_survive_the_processors_token_ids(processor, sample):
     sound = on_words(sample)
@@ -285,6 +289,7 @@ def test_any_words_survive_the_processors_token_ids(processor, sample):
     same_entities(entities, expected_entities(sound))
 
 
+@pytest.mark.model
 def test_the_boxes_that_the_processor_inserts_are_ours(processor):
     box = (0.25, 0.25, 0.5, 0.75)
     written = processor.preprocess_examples(
