@@ -105,9 +105,9 @@ def _kind_by_name(uri: str, configuration: "Configuration") -> str:
 
 def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
     from pipeline.faults import CallError, SourceFault, first_line
-    from pipeline.plan.named_columns import named_columns, tell_missing
+    from pipeline.plan.named_columns import columns_used, tell_missing
     from pipeline.plan.plan_sources import plan_sources
-    from pipeline.plan.unused_settings import is_used, unused_settings
+    from pipeline.plan.unused_settings import unused_settings
     from pipeline.sources import fields, notices
     from transforms.filters import columns_of
     from transforms.wording import counted
@@ -129,7 +129,7 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
                 _add(found, pair, configuration.source.annotations)
                 words[pair.caption.strip()] += 1
                 columns.update(() if pair.error else columns_of(pair))
-            named = [one for one in named_columns(configuration) if is_used(one.key, planned.kind)]
+            named = columns_used(configuration, planned.kind)
             found.notices += tell_missing(named, fields(source, start), columns, "the first pairs")
             unused = unused_settings(configuration, {planned.kind})
             found.notices += [f"{key} has no effect: {why}" for key, why in unused if key.startswith("source.")]

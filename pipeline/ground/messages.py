@@ -11,9 +11,8 @@ from pipeline.files.run_log import RunLog
 from pipeline.ground.count_rows import count_finished
 from pipeline.ground.options import GroundOptions
 from pipeline.ids import RangeId
-from pipeline.plan.named_columns import named_columns, tell_missing
+from pipeline.plan.named_columns import columns_used, tell_missing
 from pipeline.plan.plan import Plan, PlannedSource
-from pipeline.plan.unused_settings import is_used
 from pipeline.sources import fields, notices
 from pipeline.sources.columns import NO_FIELDS
 from pipeline.tables.table import Table
@@ -21,7 +20,7 @@ from transforms.filters import columns_of
 from transforms.wording import counted
 
 _LOOK = 16
-"""Pairs of the first source in which the columns of `filters.where` are looked up."""
+"""Pairs of the first source in which the columns that the settings name are looked up."""
 
 _SOON = 0.3
 """Seconds."""
@@ -92,7 +91,7 @@ def tell_first_source(plan: Plan, options: GroundOptions, earlier: Sequence[Plan
     first = next((source for source in plan.sources if source.ranges), None)
     if first is None:
         return
-    named = [one for one in named_columns(plan.configuration) if is_used(one.key, first.kind)]
+    named = columns_used(plan.configuration, first.kind)
     lines: list[str] = []
     columns: dict[str, None] = {}
     known = NO_FIELDS

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.configuration import ColumnSettings, Configuration
+from pipeline.plan.unused_settings import is_used
 from pipeline.sources.columns import Fields, did_you_mean, shown_names
 from transforms.filters import Filters
 
@@ -65,6 +66,11 @@ def named_columns(configuration: Configuration, conditions: bool = True) -> Iter
     for name in Filters(configuration.filters).names if conditions else ():
         if name not in _OF_EVERY_PAIR:
             yield NamedColumn(_CONDITIONS, (name,))
+
+
+def columns_used(configuration: Configuration, kind: str) -> list[NamedColumn]:
+    """The columns that the settings name and sources of a kind use."""
+    return [column for column in named_columns(configuration) if is_used(column.key, kind)]
 
 
 def tell_missing(named: Sequence[NamedColumn], known: Fields, of_pairs: Collection[str], subject: str) -> Iterator[str]:
